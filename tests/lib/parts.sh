@@ -1,0 +1,259 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# The parts of tests/run but for the checks. Sourced by it; uses its result, attempt, RUN_DIR, here.
+# shellcheck disable=SC2034,SC2154 # variables shared with tests/run
+set -euo pipefail
+
+BG_JOBS=$(nproc)
+# Unit tests that also run under valgrind: those of the code that takes bytes and memory apart.
+BG_VALGRIND=(test_conf test_json test_statefile test_offsets test_units)
+
+part_deps() {
+	attempt "deps: Debian packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_CHECKS[@]}" \
+		"${BG_DEPS_UNIT[@]}" "${BG_DEPS_SANITIZE[@]}" "${BG_DEPS_MODEL[@]}" "${BG_DEPS_SYSTEM[@]}"
+}
+
+# The tree is copied first, so that nothing is ever made in the checkout, and nothing that is lying
+# about in it (an ignored file) can help a build.
+copy_tree() {
+	SRC=$RUN_DIR/src
+	mkdir -p "$SRC"
+	if git -C "$here" -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
+		git -C "$here" -c safe.directory='*' ls-files -z -co --exclude-standard |
+			(cd "$here" && while IFS= read -r -d '' f; do [ -e "$f" ] && printf '%s\0' "$f"; done) |
+			tar -C "$here" --null -T - -cf - | tar -C "$SRC" -xf -
+	else
+		tar -C "$here" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$SRC" -xf -
+	fi
+	[ -x "$SRC/configure" ] || (cd "$SRC" && autoreconf -fi)
+}
+
+# `need_tree`: SRC is there. `need_build NAME`: so is that build. Both are tests when they do something.
+need_tree() {
+	OUTCOME=0
+	[ -z "${SRC:-}" ] || return 0
+	SRC=$RUN_DIR/src
+	attempt "build: tree and configure" copy_tree
+}
+
+configure_and_make() {
+	local dir=$1
+	shift
+	mkdir -p "$dir"
+	cd "$dir"
+	[ -f Makefile ] || "$SRC/configure" -q "$@"
+	make -j"$BG_JOBS"
+}
+
+need_build() {
+	local name=$1
+	shift
+	need_tree
+	passed || return 0
+	case " ${BUILT:-} " in *" $name "*) return 0 ;; esac # OUTCOME is need_tree's
+	attempt "build: $name ($*)" configure_and_make "$RUN_DIR/build-$name" "$@"
+	passed || return 0
+	BUILT="${BUILT:-} $name"
+}
+need_plain() { need_build plain --enable-werror; }
+need_failpoints() { need_build failpoints --enable-werror --enable-failpoints; }
+
+part_build() {
+	attempt "build: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_UNIT[@]}"
+	passed || return 0
+	need_plain
+	need_failpoints
+	attempt "build: the release has no failpoints in it" no_failpoints
+	attempt "build: hardened (PIE, RELRO, now, stack protector)" hardened
+}
+
+no_failpoints() {
+	local p n=0
+	for p in bg-consumerd bg-switchd bg-producerd; do
+		if grep -q BG_FAIL "$RUN_DIR/build-plain/$p"; then
+			echo "$p of the plain build knows BG_FAIL"
+			return 1
+		fi
+		grep -q BG_FAIL "$RUN_DIR/build-failpoints/$p" && n=$((n + 1))
+	done
+	[ "$n" -gt 0 ]
+}
+
+hardened() {
+	local p
+	for p in bg-consumerd bg-switchd bg-producerd bgctl bg-verify; do
+		readelf -h "$RUN_DIR/build-plain/$p" | grep -q 'Type:.*DYN'
+		readelf -lW "$RUN_DIR/build-plain/$p" | grep -q GNU_RELRO
+		readelf -dW "$RUN_DIR/build-plain/$p" | grep -q BIND_NOW
+		readelf -sW "$RUN_DIR/build-plain/$p" | grep -q __stack_chk_fail
+	done
+}
+
+# Automake runs the cmocka programs; what counts is each test in them. `count_cmocka LABEL DIR`.
+count_cmocka() {
+	local label=$1 dir=$2 trs log name ok bad
+	for trs in "$dir"/tests/unit/*.trs; do
+		[ -e "$trs" ] || {
+			result fail "$label: no test program ran"
+			return 1
+		}
+		log=${trs%.trs}.log
+		name="$label: $(basename "$trs" .trs)"
+		ok=$(grep -aoP '\[\s+PASSED\s+\] \K\d+(?= test)' "$log" | awk '{n+=$1} END {print n+0}') || true
+		bad=$(grep -aoP '\[\s+FAILED\s+\] \K\d+(?= test)' "$log" | awk '{n+=$1} END {print n+0}') || true
+		if grep -q '^:global-test-result: PASS' "$trs" && [ "$ok" -gt 0 ] && [ "$bad" -eq 0 ]; then
+			echo "ok      $name ($ok tests)"
+			PASSED=$((PASSED + ok))
+		else
+			PASSED=$((PASSED + ok))
+			FAILED=$((FAILED + (bad > 1 ? bad - 1 : 0)))
+			result fail "$name ($bad of $((ok + bad)) tests, $(sed -n 's/^:global-test-result: //p' "$trs"))" "$log"
+		fi
+	done
+}
+
+make_check() {
+	local dir=$1
+	cd "$dir"
+	rm -f tests/unit/*.trs
+	make -k -j"$BG_JOBS" check
+}
+
+run_unit() {
+	local label=$1 dir=$2 log rc=0
+	log=$RUN_DIR/log/$label-make-check.log
+	(make_check "$dir") >"$log" 2>&1 </dev/null || rc=$?
+	count_cmocka "$label" "$dir" || rc=1
+	# A program that does not compile leaves no result of its own.
+	if [ "$rc" -ne 0 ] && ! grep -qs 'test-result: [FEX]' "$dir"/tests/unit/*.trs; then
+		result fail "$label: make check" "$log"
+	fi
+}
+
+part_unit() {
+	attempt "unit: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_UNIT[@]}"
+	passed || return 0
+	need_plain
+	passed || return 0
+	run_unit unit "$RUN_DIR/build-plain"
+}
+
+part_sanitize() {
+	local t
+	attempt "sanitize: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SANITIZE[@]}"
+	passed || return 0
+	need_build sanitizers --enable-werror --enable-sanitizers CFLAGS='-g -O1'
+	passed || return 0
+	export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
+	run_unit sanitize "$RUN_DIR/build-sanitizers"
+	unset ASAN_OPTIONS UBSAN_OPTIONS
+	need_plain
+	passed || return 0
+	for t in "${BG_VALGRIND[@]}"; do
+		attempt "valgrind: $t" under_valgrind "$t"
+	done
+}
+
+under_valgrind() {
+	cd "$RUN_DIR/build-plain"
+	make "tests/unit/$1"
+	top_srcdir=$SRC top_builddir=$PWD valgrind -q --error-exitcode=99 --leak-check=full \
+		--errors-for-leak-kinds=definite --child-silent-after-fork=yes "tests/unit/$1"
+}
+
+# Runs a script that ends with `N passed, N failed`, shows its ok/FAILED lines and adds its figures to ours.
+counted() {
+	local name=$1 log rc=0 last
+	shift
+	log=$RUN_DIR/log/${name//[^A-Za-z0-9._-]/_}.log
+	"$@" >"$log" 2>&1 </dev/null || rc=$?
+	grep -aE '^(ok|not ok|FAILED) ' "$log" | sed 's/^not ok/FAILED/' || true
+	last=$(grep -aoE '[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1) || true
+	if [ -z "$last" ]; then
+		result fail "$name: it did not end with 'N passed, N failed' (exit status $rc)" "$log"
+		return 0
+	fi
+	PASSED=$((PASSED + ${last%% *}))
+	last=${last#*, }
+	FAILED=$((FAILED + ${last%% *}))
+	if [ "$rc" -ne 0 ] || [ "${last%% *}" -gt 0 ]; then
+		[ "${last%% *}" -gt 0 ] || result fail "$name: exit status $rc"
+		tail -n 60 "$log" | sed 's/^/        | /'
+	fi
+}
+
+part_model() {
+	attempt "model: packages" bg_deps_install gcc libc6-dev "${BG_DEPS_MODEL[@]}"
+	passed || return 0
+	need_tree
+	passed || return 0
+	counted model "$SRC/tests/model/run.sh" ci
+}
+
+# bats in TAP; a skipped test counts as failed, for here nothing may be missing.
+part_system() {
+	local line files=() f
+	attempt "system: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SYSTEM[@]}"
+	passed || return 0
+	need_failpoints
+	passed || return 0
+	for f in ${BG_FILES:-}; do files+=("$SRC/tests/system/${f%.bats}.bats"); done
+	[ ${#files[@]} -gt 0 ] || files=("$SRC"/tests/system/*.bats)
+	export BG_BUILD=$RUN_DIR/build-failpoints BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/system
+	mkdir -p "$BG_SYSTEM_DIR"
+	while IFS= read -r line; do
+		tap_line "$line"
+	done < <(
+		rc=0
+		bats --formatter tap --timing "${files[@]}" 2>"$RUN_DIR/log/bats.stderr" </dev/null || rc=$?
+		echo "bats-status $rc"
+	)
+	if [ "$BATS_PLANNED" -eq 0 ] || [ "$BATS_SEEN" -ne "$BATS_PLANNED" ]; then
+		result fail "system: $BATS_SEEN of $BATS_PLANNED planned tests ended" "$RUN_DIR/log/bats.stderr"
+	fi
+	[ "$FAILED" -gt 0 ] || rm -rf "$BG_SYSTEM_DIR"
+}
+
+BATS_SEEN=0
+BATS_PLANNED=0
+tap_line() {
+	local line=$1
+	printf '%s\n' "$line" >>"$RUN_DIR/log/bats.tap"
+	case $line in
+	1..*) BATS_PLANNED=${line#1..} ;;
+	"ok "*"# skip"*) result fail "system: ${line#ok * } (skipped)" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
+	"ok "*) result ok "system: ${line#ok * }" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
+	"not ok "*) result fail "system: ${line#not ok * }" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
+	"bats-status 0") ;;
+	"bats-status "*) [ "$FAILED" -gt 0 ] || result fail "system: bats ended with ${line#bats-status }" ;;
+	"#"*) echo "        | ${line#\#}" ;;
+	esac
+}
+
+part_bench() {
+	local which=${1:-gap} rc=0
+	[ $# -eq 0 ] || shift
+	if [ "$which" != gap ]; then
+		result fail "bench: unknown bench '$which' (there is: gap)"
+		return 0
+	fi
+	attempt "bench: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SYSTEM[@]}"
+	passed || return 0
+	need_plain
+	passed || return 0
+	# The table and the JSON line are the product of a bench, so they are shown as they come.
+	BG_BUILD=$RUN_DIR/build-plain BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/bench "$SRC/tests/bench/gap.sh" "$@" </dev/null |
+		tee "$RUN_DIR/log/bench-gap.log" || rc=$?
+	LAST_LINE=$(grep -a '^{"bench"' "$RUN_DIR/log/bench-gap.log" | tail -n 1) || true
+	if [ "$rc" -eq 0 ]; then result ok "bench: gap"; else result fail "bench: gap (exit status $rc)"; fi
+}
+
+part_nightly() {
+	attempt "nightly: packages" bg_deps_install gcc libc6-dev "${BG_DEPS_MODEL[@]}"
+	passed || return 0
+	need_tree
+	passed || return 0
+	counted model-nightly "$SRC/tests/model/run.sh" nightly
+	BG_REPEAT=${BG_REPEAT:-10} part_system
+	part_bench gap
+}
