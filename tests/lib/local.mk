@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: Apache-2.0
+noinst_PROGRAMS += tests/lib/bg-testadmin
+tests_lib_bg_testadmin_SOURCES = tests/lib/bg-testadmin.c
+tests_lib_bg_testadmin_LDADD = $(RDKAFKA_LIBS)
+EXTRA_DIST += tests/lib/kafka.sh
