@@ -28,7 +28,8 @@ void bg_loop_defer(struct bg_loop *l, void (*fn)(void *arg), void *arg);
 /* The same from any thread. */
 void bg_loop_post(struct bg_loop *l, void (*fn)(void *arg), void *arg);
 
-/* Timers: one-shot or periodic, microseconds. Starting a running one restarts it. free(NULL) is fine. */
+/* Timers: one-shot or periodic, microseconds. Starting a running one restarts it. free(NULL) is fine.
+ * A periodic one keeps its grid (no drift), and skips what it missed. Freeing inside any callback is fine. */
 struct bg_timer *bg_timer_new(struct bg_loop *l, void (*fn)(void *arg), void *arg);
 void bg_timer_start(struct bg_timer *t, int64_t us);
 void bg_timer_every(struct bg_timer *t, int64_t us);
@@ -47,7 +48,8 @@ void bg_watch_free(struct bg_watch *w);
  * Stall guard (protocol rule 9): a heartbeat timer runs every limit/4; when two beats lie further apart
  * than `limit_us`, fn is called with the length before any other callback of that turn that goes through
  * bg_* wrappers. Also callable directly: bg_loop_check_stall() at the head of a callback returns true
- * when the loop stood still for longer than the limit and fn was run just now.
+ * when the loop stood still for longer than the limit and fn was run just now. The time a machine was
+ * suspended counts. One guard a loop; a new call replaces it, limit 0 takes it away.
  */
 void bg_loop_stall_guard(struct bg_loop *l, int64_t limit_us, void (*fn)(void *arg, int64_t stalled_us), void *arg);
 bool bg_loop_check_stall(struct bg_loop *l);

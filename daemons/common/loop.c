@@ -1,0 +1,540 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The loop turns by hand (event_base_loop once a turn) so that turns can be counted, deferred calls run
+ * at the end of a turn, and things freed inside a callback live until that turn is over: a stall
+ * function may free or stop the very timer at whose head it was called.
+ */
+#include "config.h"
+#include "common/loop.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <event2/thread.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+#include "common/log.h"
+#include "common/mem.h"
+
+struct call {
+	struct call *next;
+	void (*fn)(void *arg);
+	void *arg;
+};
+
+struct queue {
+	struct call *head, **tail;
+};
+
+struct bg_timer {
+	struct bg_loop *loop;
+	struct event *ev;
+	void (*fn)(void *arg);
+	void *arg;
+	int64_t period_us, due_us; /* due: monotonic, only kept for periodic ones */
+	bool armed;
+	struct bg_timer *next_dead;
+};
+
+struct bg_watch {
+	struct bg_loop *loop;
+	struct event *ev;
+	void (*fn)(void *arg);
+	void *arg;
+	bool on;
+	struct bg_watch *next_dead;
+};
+
+struct sig {
+	struct sig *next;
+	struct bg_loop *loop;
+	struct event *ev;
+	int signo;
+	void (*fn)(int signo, void *arg);
+	void *arg;
+};
+
+struct bg_loop {
+	struct event_base *base;
+	struct queue deferred;
+	pthread_mutex_t post_lock; /* guards posted only */
+	struct queue posted;
+	int post_fd;
+	struct event *post_ev;
+	struct sig *signals;
+	struct bg_timer *dead_timers;
+	struct bg_watch *dead_watches;
+	bool turning, quit;
+	int status;
+	uint64_t turns;
+	struct bg_timer *beat;
+	int64_t stall_limit_us, last_beat_us;
+	void (*stall_fn)(void *arg, int64_t stalled_us);
+	void *stall_arg;
+	bool in_stall;
+};
+
+static _Atomic int64_t frozen_us = -1;
+
+static int64_t clock_us(clockid_t id)
+{
+	struct timespec ts;
+
+	clock_gettime(id, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+int64_t bg_now_us(void)
+{
+	int64_t us = atomic_load_explicit(&frozen_us, memory_order_relaxed);
+
+	return us >= 0 ? us : clock_us(CLOCK_MONOTONIC);
+}
+
+int64_t bg_real_us(void)
+{
+	return clock_us(CLOCK_REALTIME);
+}
+
+void bg_clock_set(int64_t us)
+{
+	atomic_store(&frozen_us, us < 0 ? -1 : us);
+}
+
+/* For the stall guard: a machine that was suspended stood still too, and only this clock shows it. */
+static int64_t stall_now_us(void)
+{
+	int64_t us = atomic_load_explicit(&frozen_us, memory_order_relaxed);
+
+	return us >= 0 ? us : clock_us(CLOCK_BOOTTIME);
+}
+
+static void queue_init(struct queue *q)
+{
+	q->head = NULL;
+	q->tail = &q->head;
+}
+
+static void queue_add(struct queue *q, void (*fn)(void *arg), void *arg)
+{
+	struct call *c = bg_xmalloc(sizeof(*c));
+
+	*c = (struct call){.fn = fn, .arg = arg};
+	*q->tail = c;
+	q->tail = &c->next;
+}
+
+/* Run what was queued so far; what these calls queue themselves waits for the next turn. */
+static void queue_run(struct bg_loop *l, struct queue *q)
+{
+	struct call *c = q->head;
+
+	queue_init(q);
+	while (c) {
+		struct call *next = c->next;
+
+		bg_loop_check_stall(l);
+		c->fn(c->arg);
+		free(c);
+		c = next;
+	}
+}
+
+static void queue_drop(struct queue *q)
+{
+	struct call *c = q->head;
+
+	while (c) {
+		struct call *next = c->next;
+
+		free(c);
+		c = next;
+	}
+	queue_init(q);
+}
+
+static void on_posted(evutil_socket_t fd, short what, void *arg)
+{
+	struct bg_loop *l = arg;
+	struct queue mine;
+	uint64_t n;
+	ssize_t got;
+
+	(void)what;
+	got = read(fd, &n, sizeof(n)); /* only resets the counter; EAGAIN is fine */
+	(void)got;
+	pthread_mutex_lock(&l->post_lock);
+	mine = l->posted;
+	if (!mine.head)
+		mine.tail = &mine.head;
+	queue_init(&l->posted);
+	pthread_mutex_unlock(&l->post_lock);
+	queue_run(l, &mine);
+}
+
+static void use_threads_once(void)
+{
+	evthread_use_pthreads();
+}
+
+struct bg_loop *bg_loop_new(void)
+{
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
+	struct event_config *cfg;
+	struct bg_loop *l = bg_xcalloc(1, sizeof(*l));
+
+	pthread_once(&once, use_threads_once);
+	cfg = event_config_new();
+	if (!cfg)
+		abort();
+	/* Pacing counts microseconds: no cached time, and a timerfd beneath. One thread: no locks. */
+	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NO_CACHE_TIME |
+					   EVENT_BASE_FLAG_NOLOCK);
+	l->base = event_base_new_with_config(cfg);
+	event_config_free(cfg);
+	l->post_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!l->base || l->post_fd < 0) {
+		bg_log(BG_ERROR, "loop_failed", "cannot make the event loop: %s", strerror(errno));
+		abort();
+	}
+	queue_init(&l->deferred);
+	queue_init(&l->posted);
+	pthread_mutex_init(&l->post_lock, NULL);
+	l->post_ev = event_new(l->base, l->post_fd, EV_READ | EV_PERSIST, on_posted, l);
+	event_add(l->post_ev, NULL);
+	return l;
+}
+
+static void bury(struct bg_loop *l)
+{
+	while (l->dead_timers) {
+		struct bg_timer *t = l->dead_timers;
+
+		l->dead_timers = t->next_dead;
+		event_free(t->ev);
+		free(t);
+	}
+	while (l->dead_watches) {
+		struct bg_watch *w = l->dead_watches;
+
+		l->dead_watches = w->next_dead;
+		event_free(w->ev);
+		free(w);
+	}
+}
+
+void bg_loop_free(struct bg_loop *l)
+{
+	if (!l)
+		return;
+	bg_timer_free(l->beat);
+	while (l->signals) {
+		struct sig *s = l->signals;
+
+		l->signals = s->next;
+		event_free(s->ev);
+		free(s);
+	}
+	queue_drop(&l->deferred);
+	queue_drop(&l->posted);
+	bury(l);
+	event_free(l->post_ev);
+	close(l->post_fd);
+	pthread_mutex_destroy(&l->post_lock);
+	event_base_free(l->base);
+	free(l);
+}
+
+struct event_base *bg_loop_base(struct bg_loop *l)
+{
+	return l->base;
+}
+
+static void turn(struct bg_loop *l)
+{
+	bool outer = !l->turning;
+
+	l->turning = true;
+	event_base_loop(l->base, EVLOOP_ONCE | (l->deferred.head ? EVLOOP_NONBLOCK : 0));
+	l->turns++;
+	queue_run(l, &l->deferred);
+	if (!outer)
+		return;
+	l->turning = false;
+	bury(l);
+}
+
+int bg_loop_run(struct bg_loop *l)
+{
+	while (!l->quit)
+		turn(l);
+	l->quit = false;
+	return l->status;
+}
+
+void bg_loop_quit(struct bg_loop *l, int status)
+{
+	l->quit = true;
+	l->status = status;
+}
+
+static void nothing(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+bool bg_loop_run_until(struct bg_loop *l, const bool *flag, int64_t timeout_us)
+{
+	const volatile bool *f = flag;
+	int64_t end = clock_us(CLOCK_MONOTONIC) + timeout_us;
+	struct event *wake = evtimer_new(l->base, nothing, NULL);
+
+	for (;;) {
+		int64_t left = end - clock_us(CLOCK_MONOTONIC);
+		struct timeval tv = {.tv_sec = left / 1000000, .tv_usec = left % 1000000};
+
+		if (*f || left <= 0)
+			break;
+		event_add(wake, &tv);
+		turn(l);
+	}
+	event_free(wake);
+	return *f;
+}
+
+void bg_loop_defer(struct bg_loop *l, void (*fn)(void *arg), void *arg)
+{
+	queue_add(&l->deferred, fn, arg);
+}
+
+void bg_loop_post(struct bg_loop *l, void (*fn)(void *arg), void *arg)
+{
+	uint64_t one = 1;
+	ssize_t put;
+
+	pthread_mutex_lock(&l->post_lock);
+	queue_add(&l->posted, fn, arg);
+	put = write(l->post_fd, &one,
+		    sizeof(one)); /* EAGAIN: the counter is full, so it is readable anyway */
+	(void)put;
+	pthread_mutex_unlock(&l->post_lock);
+}
+
+/* ---- timers ---- */
+
+static void timer_arm(struct bg_timer *t, int64_t us)
+{
+	struct timeval tv;
+
+	if (us < 0)
+		us = 0;
+	tv = (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
+	event_add(t->ev, &tv);
+	t->armed = true;
+}
+
+static void on_timer(evutil_socket_t fd, short what, void *arg)
+{
+	struct bg_timer *t = arg;
+	int64_t now;
+
+	(void)fd;
+	(void)what;
+	if (bg_loop_check_stall(t->loop) && (!t->armed || event_pending(t->ev, EV_TIMEOUT, NULL)))
+		return; /* the stall function stopped, freed or restarted it */
+	t->armed = false;
+	if (t->period_us) {
+		/* The next one is due a period after this one was, so that a rate stays exact; no bursts to catch up. */
+		now = clock_us(CLOCK_MONOTONIC);
+		t->due_us += t->period_us;
+		if (t->due_us < now)
+			t->due_us = now + t->period_us;
+		timer_arm(t, t->due_us - now);
+	}
+	t->fn(t->arg);
+}
+
+struct bg_timer *bg_timer_new(struct bg_loop *l, void (*fn)(void *arg), void *arg)
+{
+	struct bg_timer *t = bg_xcalloc(1, sizeof(*t));
+
+	*t = (struct bg_timer){.loop = l, .fn = fn, .arg = arg};
+	t->ev = evtimer_new(l->base, on_timer, t);
+	if (!t->ev)
+		abort();
+	return t;
+}
+
+void bg_timer_start(struct bg_timer *t, int64_t us)
+{
+	t->period_us = 0;
+	timer_arm(t, us);
+}
+
+void bg_timer_every(struct bg_timer *t, int64_t us)
+{
+	t->period_us = BG_MAX(us, 1);
+	t->due_us = clock_us(CLOCK_MONOTONIC) + t->period_us;
+	timer_arm(t, t->period_us);
+}
+
+void bg_timer_stop(struct bg_timer *t)
+{
+	event_del(t->ev);
+	t->armed = false;
+}
+
+bool bg_timer_pending(const struct bg_timer *t)
+{
+	return t->armed;
+}
+
+void bg_timer_free(struct bg_timer *t)
+{
+	if (!t)
+		return;
+	bg_timer_stop(t);
+	if (t->loop->turning) {
+		t->next_dead = t->loop->dead_timers;
+		t->loop->dead_timers = t;
+		return;
+	}
+	event_free(t->ev);
+	free(t);
+}
+
+/* ---- signals and descriptors ---- */
+
+static void on_signal(evutil_socket_t fd, short what, void *arg)
+{
+	struct sig *s = arg;
+
+	(void)fd;
+	(void)what;
+	bg_loop_check_stall(s->loop);
+	s->fn(s->signo, s->arg);
+}
+
+void bg_loop_signal(struct bg_loop *l, int signo, void (*fn)(int signo, void *arg), void *arg)
+{
+	struct sig *s = bg_xcalloc(1, sizeof(*s));
+
+	*s = (struct sig){.next = l->signals, .loop = l, .signo = signo, .fn = fn, .arg = arg};
+	s->ev = evsignal_new(l->base, signo, on_signal, s);
+	if (!s->ev || event_add(s->ev, NULL) < 0)
+		abort();
+	l->signals = s;
+}
+
+static void on_watch(evutil_socket_t fd, short what, void *arg)
+{
+	struct bg_watch *w = arg;
+
+	(void)fd;
+	(void)what;
+	bg_loop_check_stall(w->loop);
+	if (w->on)
+		w->fn(w->arg);
+}
+
+static struct bg_watch *watch_new(struct bg_loop *l, int fd, short what, void (*fn)(void *arg), void *arg)
+{
+	struct bg_watch *w = bg_xcalloc(1, sizeof(*w));
+
+	*w = (struct bg_watch){.loop = l, .fn = fn, .arg = arg, .on = true};
+	w->ev = event_new(l->base, fd, (short)(what | EV_PERSIST), on_watch, w);
+	if (!w->ev || event_add(w->ev, NULL) < 0) {
+		bg_log(BG_ERROR, "watch_failed", "cannot watch descriptor %d: %s", fd, strerror(errno));
+		abort();
+	}
+	return w;
+}
+
+struct bg_watch *bg_watch_read(struct bg_loop *l, int fd, void (*fn)(void *arg), void *arg)
+{
+	return watch_new(l, fd, EV_READ, fn, arg);
+}
+
+struct bg_watch *bg_watch_write(struct bg_loop *l, int fd, void (*fn)(void *arg), void *arg)
+{
+	return watch_new(l, fd, EV_WRITE, fn, arg);
+}
+
+void bg_watch_enable(struct bg_watch *w, bool on)
+{
+	if (w->on == on)
+		return;
+	w->on = on;
+	if (on)
+		event_add(w->ev, NULL);
+	else
+		event_del(w->ev);
+}
+
+void bg_watch_free(struct bg_watch *w)
+{
+	if (!w)
+		return;
+	/* Out of epoll now: the caller closes the descriptor next. */
+	event_del(w->ev);
+	w->on = false;
+	if (w->loop->turning) {
+		w->next_dead = w->loop->dead_watches;
+		w->loop->dead_watches = w;
+		return;
+	}
+	event_free(w->ev);
+	free(w);
+}
+
+/* ---- stall guard ---- */
+
+static void on_beat(void *arg)
+{
+	struct bg_loop *l = arg;
+
+	l->last_beat_us = stall_now_us();
+}
+
+void bg_loop_stall_guard(struct bg_loop *l, int64_t limit_us, void (*fn)(void *arg, int64_t stalled_us),
+			 void *arg)
+{
+	l->stall_fn = fn;
+	l->stall_arg = arg;
+	l->stall_limit_us = limit_us;
+	l->last_beat_us = stall_now_us();
+	if (!l->beat)
+		l->beat = bg_timer_new(l, on_beat, l);
+	if (fn && limit_us > 0)
+		bg_timer_every(l->beat, BG_MAX(limit_us / 4, 1000));
+	else
+		bg_timer_stop(l->beat);
+}
+
+bool bg_loop_check_stall(struct bg_loop *l)
+{
+	int64_t now, stalled;
+
+	if (!l->stall_fn || l->stall_limit_us <= 0 || l->in_stall)
+		return false;
+	now = stall_now_us();
+	stalled = now - l->last_beat_us;
+	if (stalled <= l->stall_limit_us)
+		return false;
+	l->last_beat_us = now;
+	l->in_stall = true;
+	l->stall_fn(l->stall_arg, stalled);
+	l->in_stall = false;
+	return true;
+}
+
+uint64_t bg_loop_turns(const struct bg_loop *l)
+{
+	return l->turns;
+}
