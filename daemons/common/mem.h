@@ -22,6 +22,8 @@ char *bg_xasprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2), re
 char *bg_xvasprintf(const char *fmt, va_list ap) __attribute__((format(printf, 1, 0), returns_nonnull));
 /* Copy with truncation, always terminated. Returns true when all of src fitted. */
 _Bool bg_strlcpy(char *dst, const char *src, size_t size);
+/* Length (1..4) of the valid UTF-8 sequence at s, 0 when there is none (or s ends). Reads no further than the end. */
+size_t bg_utf8_len(const char *s);
 
 static inline void bg_free_ptr(void *p)
 {
