@@ -37,6 +37,9 @@ void bg_err_prefix(struct bg_err *err, const char *fmt, ...)
 	va_end(ap);
 	bg_strlcpy(old, err->msg, sizeof(old));
 	bg_strlcpy(err->msg, prefix, sizeof(err->msg));
-	strncat(err->msg, ": ", sizeof(err->msg) - strlen(err->msg) - 1);
-	strncat(err->msg, old, sizeof(err->msg) - strlen(err->msg) - 1);
+	for (int i = 0; i < 2; i++) {
+		size_t len = strlen(err->msg);
+
+		bg_strlcpy(err->msg + len, i ? old : ": ", sizeof(err->msg) - len);
+	}
 }
