@@ -11,6 +11,69 @@
 #define DEPTH_MAX      16
 #define STRING_DEFAULT 1024
 
+static int bad_at(struct bg_err *err, size_t pos, const char *what)
+{
+	return bg_err_set(err, -EINVAL, "bad_json", "not valid JSON at byte %zu: %s", pos, what);
+}
+
+/* The inside of a string, from the byte after its quote; *pos moves to the closing one. */
+static int scan_string(const char *t, size_t len, size_t *pos, struct bg_err *err)
+{
+	for (; *pos < len && t[*pos] != '"'; ++*pos) {
+		if ((unsigned char)t[*pos] < 0x20)
+			return bad_at(err, *pos, "a control character in a string");
+		if (t[*pos] != '\\')
+			continue;
+		/* Everything here is a C string sooner or later, and would be cut there. */
+		if (len - *pos >= 6 && !memcmp(t + *pos, "\\u0000", 6))
+			return bad_at(err, *pos, "\\u0000 is not allowed");
+		++*pos;
+	}
+	return 0;
+}
+
+static bool is_digit(const char *t, size_t len, size_t pos)
+{
+	return pos < len && t[pos] >= '0' && t[pos] <= '9';
+}
+
+/* What json-c takes even in its strict mode, though it is no JSON; and the depth, which it counts by its own rule. */
+static int scan(const char *t, size_t len, struct bg_err *err)
+{
+	int depth = 0, rc;
+
+	for (size_t i = 0; i < len; i++) {
+		switch (t[i]) {
+		case '"':
+			i++;
+			rc = scan_string(t, len, &i, err);
+			if (rc < 0)
+				return rc;
+			break;
+		case '[':
+		case '{':
+			if (++depth > DEPTH_MAX)
+				return bg_err_set(err, -EINVAL, "bad_json",
+						  "JSON nested deeper than %d levels", DEPTH_MAX);
+			break;
+		case ']':
+		case '}':
+			depth--;
+			break;
+		case '.':
+			if (!i || !is_digit(t, len, i - 1) || !is_digit(t, len, i + 1))
+				return bad_at(err, i, "a decimal point needs digits on both sides");
+			break;
+		case '\0':
+		case '\'':
+		case 'N': /* NaN */
+		case 'I': /* Infinity */
+			return bad_at(err, i, "unexpected character");
+		}
+	}
+	return 0;
+}
+
 static int parse_with(struct json_tokener *tok, const char *text, size_t len, struct json_object **ret,
 		      struct bg_err *err)
 {
@@ -18,18 +81,14 @@ static int parse_with(struct json_tokener *tok, const char *text, size_t len, st
 	enum json_tokener_error e = json_tokener_get_error(tok);
 
 	/* A number at the very end is only known to be whole when something follows it. */
-	if (e == json_tokener_continue && !o) {
+	if (e == json_tokener_continue) {
 		o = json_tokener_parse_ex(tok, "", 1);
 		e = json_tokener_get_error(tok);
-		if (e == json_tokener_continue)
-			return bg_err_set(err, -EINVAL, "bad_json",
-					  "the JSON text ends too early, at byte %zu", len);
+		if (e == json_tokener_continue || e == json_tokener_error_parse_eof)
+			return bad_at(err, len, "the text ends too early");
 	}
-	if (e == json_tokener_error_depth)
-		return bg_err_set(err, -EINVAL, "bad_json", "JSON nested deeper than %d levels", DEPTH_MAX);
 	if (e != json_tokener_success)
-		return bg_err_set(err, -EINVAL, "bad_json", "not valid JSON at byte %zu: %s",
-				  json_tokener_get_parse_end(tok), json_tokener_error_desc(e));
+		return bad_at(err, json_tokener_get_parse_end(tok), json_tokener_error_desc(e));
 	*ret = o;
 	return 0;
 }
@@ -49,11 +108,11 @@ int bg_json_parse(const char *text, size_t len, struct json_object **ret, struct
 	}
 	if (len > INT_MAX - 1)
 		return bg_err_set(err, -EINVAL, "bad_json", "JSON text of %zu bytes is too long", len);
-	if (memchr(text, '\0', len))
-		return bg_err_set(err, -EINVAL, "bad_json", "not valid JSON at byte %zu: a zero byte",
-				  (size_t)((const char *)memchr(text, '\0', len) - text));
-	/* json-c counts the outermost value too, and refuses when its depth is reached, not passed. */
-	tok = json_tokener_new_ex(DEPTH_MAX + 1);
+	rc = scan(text, len, err);
+	if (rc < 0)
+		return rc;
+	/* Deeper than ours: the scan has the say. */
+	tok = json_tokener_new_ex(2 * DEPTH_MAX);
 	if (!tok)
 		return bg_err_set(err, -ENOMEM, "no_memory", "no memory for a JSON parser");
 	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
