@@ -8,6 +8,7 @@ BG_DEPS_BUILD=(
 	gcc libc6-dev make autoconf autoconf-archive automake pkg-config xz-utils
 	librdkafka-dev libevent-dev libssl-dev libcurl4-openssl-dev libjson-c-dev libinih-dev libsystemd-dev
 )
+BG_DEPS_DEMO=(curl jq procps) # quickstart
 BG_DEPS_CHECKS=(clang clang-format shellcheck shfmt libcmocka-dev mandoc)
 BG_DEPS_UNIT=(libcmocka-dev)
 BG_DEPS_SANITIZE=(libcmocka-dev libasan8 libubsan1 valgrind libc6-dbg libclang-rt-14-dev)

@@ -13,36 +13,12 @@ part_deps() {
 		"${BG_DEPS_UNIT[@]}" "${BG_DEPS_SANITIZE[@]}" "${BG_DEPS_MODEL[@]}" "${BG_DEPS_SYSTEM[@]}"
 }
 
-# The tree is copied first, so that nothing is ever made in the checkout, and nothing that is lying
-# about in it (an ignored file) can help a build.
-copy_tree() {
-	SRC=$RUN_DIR/src
-	mkdir -p "$SRC"
-	if git -C "$here" -c safe.directory='*' rev-parse --git-dir >/dev/null 2>&1; then
-		git -C "$here" -c safe.directory='*' ls-files -z -co --exclude-standard |
-			(cd "$here" && while IFS= read -r -d '' f; do [ -e "$f" ] && printf '%s\0' "$f"; done) |
-			tar -C "$here" --null -T - -cf - | tar -C "$SRC" -xf -
-	else
-		tar -C "$here" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$SRC" -xf -
-	fi
-	[ -x "$SRC/configure" ] || (cd "$SRC" && autoreconf -fi)
-}
-
 # `need_tree`: SRC is there. `need_build NAME`: so is that build. Both are tests when they do something.
 need_tree() {
 	OUTCOME=0
 	[ -z "${SRC:-}" ] || return 0
 	SRC=$RUN_DIR/src
-	attempt "build: tree and configure" copy_tree
-}
-
-configure_and_make() {
-	local dir=$1
-	shift
-	mkdir -p "$dir"
-	cd "$dir"
-	[ -f Makefile ] || "$SRC/configure" -q "$@"
-	make -j"$BG_JOBS"
+	attempt "build: tree and configure" bg_copy_tree "$here" "$SRC"
 }
 
 need_build() {
@@ -51,7 +27,7 @@ need_build() {
 	need_tree
 	passed || return 0
 	case " ${BUILT:-} " in *" $name "*) return 0 ;; esac # OUTCOME is need_tree's
-	attempt "build: $name ($*)" configure_and_make "$RUN_DIR/build-$name" "$@"
+	attempt "build: $name ($*)" bg_configure_and_make "$SRC" "$RUN_DIR/build-$name" "$@"
 	passed || return 0
 	BUILT="${BUILT:-} $name"
 }
