@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bg-switchd's interface (protocol.md 4). The shapes of its answers, for clients:
+ *
+ * GET /v1/switches             {"switches":[SWITCH without "record", "last", "instances"]}
+ * GET /v1/switches/{name}      SWITCH =
+ *   {"switch","strategy","handover":"committed|eager","phase","active":"blue"|null,"previous","epoch","hold",
+ *    "degraded":text|null, what keeps it from going on by itself
+ *    "lag":{"blue":N|null,"green":N|null},
+ *    "instances":[{"instance","color","url","reachable","trouble":text|null,"state","epoch","incarnation",
+ *                  "lag":N|null,"in_flight","records_total","errors_total","last_error":text|null,
+ *                  "partitions":N,"state_for_ms","seen_ms_ago"}],
+ *    "running":null | {"id","kind":"switch|rollback|init|reassert|adopt","from","to","epoch","phase","by","reason",
+ *                      "started","elapsed_us","steps":[STEP]},
+ *    "last":null | ENTRY,
+ *    "rollback":{"allowed":bool,"to":"blue"|null,"until":time|null},
+ *    "soak":{"until":time|null,"errors":N,"dual_active_us":N},
+ *    "record":{…protocol.md 6…}}
+ * STEP  = {"phase":"PAUSING","at_us":N since the start,"us":N (absent while it runs)}
+ * ENTRY = one switch that ended (W-11):
+ *   {"id","kind","switch","strategy","handover","from","to","epoch","base_epoch","by","reason","force","started",
+ *    "outcome":"done|no_go|aborted|rolled_back|failed|needs_person","exit":n,"error":text|null,
+ *    "duration_us", "gap_us":N|null (start of the pause to the first record on the other side, monotonic),
+ *    "worst_gap_us":N|null, "gap_basis":"monotonic"|"resume_answer"|null,
+ *    "steps":[STEP],
+ *    "pause":{"sent_us","answered_us"}, "transfer":{"us","reads":"both groups"|reason why none,"partitions",
+ *             "from_answers","from_commits","from_handed","from_initial"}, "resume":{"sent_us","answered_us"},
+ *    "instances":[{"instance","color","url","pause_sent_us","pause_answered_us","drain_us","commit_us",
+ *                  "resume_sent_us","resume_answered_us","position_us"}],
+ *    "partitions":[{"topic","partition","offset","epoch","first_record_us":N|null}],
+ *    "preflight":[RULE]}
+ *   All *_us inside pause, transfer, resume, instances and partitions count from the first pause sent.
+ * GET  …/preflight             {"go":bool,"rules":[RULE]}, RULE = {"rule","verdict":"go|no_go|warn","message"}
+ * GET  …/history?limit=N       {"switch","entries":[ENTRY, newest first]}
+ * GET  …/snapshots             {"switch","snapshots":[{"epoch"}]}; …/snapshots/{epoch} gives one
+ * POST …/switch, …/rollback, …/abort, …/init   202 {"epoch","id","to"} at once; 200 with ?wait=1: ENTRY at the
+ *   end; with dry_run: 200 {"dry_run":true,"outcome":"done|no_go","exit","go","rules"}; to the active colour: 200
+ *   {"outcome":"done","exit":0,"epoch","message"}. Errors 404 unknown_switch · 409 busy {"id"} · 409 epoch_changed
+ *   {"epoch"} · 409 held · 409 uninitialised · 409 already_initialised {"active"} · 409 nothing_to_abort.
+ * POST …/hold, …/release       {"reason"?} -> 200 {"hold":bool}
+ * GET  /v1/events              server-sent events: `event: phase`, data {"switch","phase","epoch","id","from","to",
+ *   "at_us" since the start,"time"}; `event: instance`, data {"switch","instance","color","state","epoch","reachable"};
+ *   `event: end`, data ENTRY
+ */
+#ifndef SW_API_H
+#define SW_API_H
+
+#include "common/http_server.h"
+#include "switchd/switch.h"
+
+extern const struct bg_route sw_routes[]; /* the arg of each is the struct sw_daemon */
+
+#endif

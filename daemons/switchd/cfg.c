@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "switchd/cfg.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/kafka.h"
+
+#define SEC INT64_C(1000000)
+
+const struct bg_conf_key sw_conf_table[] = {
+	{"store", "type", BG_CONF_ENUM, "file", 0, 0, "file", 0, "where the record of truth lies"},
+	{"store", "dir", BG_CONF_STRING, BG_STATEDIR "/switchd", 0, 0, NULL, 0,
+	 "folder of the file store: NAME/record.json, NAME/snapshots/EPOCH.json, NAME/history.jsonl"},
+	{"kafka", "*", BG_CONF_PASS, NULL, 0, 0, NULL, 0,
+	 "properties of librdkafka; bootstrap.servers at least"},
+	{"switch:*", "strategy", BG_CONF_ENUM, "D", 0, 0, "A|B|C|D|E", 0, "how the colours take turns"},
+	{"switch:*", "handover", BG_CONF_ENUM, "committed", 0, 0, "committed|eager", BG_CONF_RELOAD,
+	 "eager: the pause does not wait until the commit is acknowledged"},
+	{"switch:*", "topics", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
+	 "a topic that is handed over; repeat the key"},
+	{"switch:*", "blue-group", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED, "group.id of blue"},
+	{"switch:*", "green-group", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED, "group.id of green"},
+	{"switch:*", "blue-endpoint", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
+	 "an instance of blue, http://H:P or unix:/path; repeat the key"},
+	{"switch:*", "green-endpoint", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
+	 "an instance of green; repeat the key"},
+	{"switch:*", "token-file", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_RELOAD,
+	 "file whose first line is the token of the instances"},
+	{"switch:*", "drain-timeout", BG_CONF_DURATION, "10 s", 1000, 60 * SEC, NULL, BG_CONF_RELOAD,
+	 "how long a pause may take until the switch is aborted"},
+	{"switch:*", "resume-timeout", BG_CONF_DURATION, "5 s", 1000, 60 * SEC, NULL, BG_CONF_RELOAD,
+	 "how long a resume may take until the switch goes back"},
+	{"switch:*", "prepare-timeout", BG_CONF_DURATION, "2 s", 1000, 60 * SEC, NULL, BG_CONF_RELOAD,
+	 "how long preflight, prepare and reading offsets may take, each"},
+	{"switch:*", "soak", BG_CONF_DURATION, "60 s", 0, 24 * 3600 * SEC, NULL, BG_CONF_RELOAD,
+	 "how long the new colour is watched"},
+	{"switch:*", "rollback-window", BG_CONF_DURATION, "1 h", 0, 365 * 24 * 3600 * SEC, NULL,
+	 BG_CONF_RELOAD, "how long after a switch a rollback is allowed"},
+	{"switch:*", "initial-offset", BG_CONF_ENUM, "fail", 0, 0, "fail|earliest|latest", BG_CONF_RELOAD,
+	 "where a partition starts that nobody has an offset of; fail: only those newer than the last switch start, at their earliest"},
+	{"switch:*", "max-lag", BG_CONF_INT, "0", 0, INT64_MAX, NULL, BG_CONF_RELOAD,
+	 "no-go when the active colour lags by more records; 0: no limit"},
+	{"switch:*", "max-error-rate", BG_CONF_DOUBLE, "1", 0, 100, NULL, BG_CONF_RELOAD,
+	 "no-go when the active colour fails at more records, percent"},
+	{"switch:*", "on-unresponsive", BG_CONF_ENUM, "abort", 0, 0, "abort|fence", 0,
+	 "what happens when an instance cannot be paused; fence comes with a later version"},
+	{"switch:*", "reconcile-interval", BG_CONF_DURATION, "5 s", 100000, 60 * SEC, NULL, BG_CONF_RELOAD,
+	 "how often the instances are compared with the record"},
+	{NULL, NULL, BG_CONF_STRING, NULL, 0, 0, NULL, 0, NULL},
+};
+
+const struct bg_conf_key *const sw_conf_tables[] = {sw_conf_table, bg_conf_common_table, NULL};
+
+bool sw_endpoint_valid(const char *url)
+{
+	const char *host = NULL;
+
+	if (strncmp(url, "unix:", 5) == 0)
+		return url[5] == '/' && strlen(url + 5) < 108;
+	if (strncmp(url, "http://", 7) == 0)
+		host = url + 7;
+	else if (strncmp(url, "https://", 8) == 0)
+		host = url + 8;
+	return host && *host && *host != ':' && !strpbrk(host, "/ ?#@\t") && strlen(url) < 256;
+}
+
+int sw_read_token(const char *path, char **ret, struct bg_err *err)
+{
+	char line[1024];
+	FILE *f = fopen(path, "re");
+
+	if (!f)
+		return bg_err_set(err, -errno, "token_file", "cannot read the token file %s: %s", path,
+				  strerror(errno));
+	char *got = fgets(line, sizeof(line), f);
+	fclose(f);
+	if (got)
+		line[strcspn(line, "\r\n")] = '\0';
+	if (!got || !line[0])
+		return bg_err_set(err, -EINVAL, "token_file",
+				  "the token file %s is empty; its first line is the token", path);
+	*ret = bg_xstrdup(line);
+	return 0;
+}
+
+static void check_endpoints(const struct bg_conf *c, const char *sec, const char *key, struct bg_buf *errs)
+{
+	for (size_t i = 0; i < bg_conf_list_len(c, sec, key); i++) {
+		const char *url = bg_conf_list_at(c, sec, key, i);
+
+		if (!sw_endpoint_valid(url))
+			bg_buf_printf(
+				errs,
+				"%s: `%s` is no endpoint; expected http://HOST:PORT, https://HOST:PORT or unix:/path\n",
+				bg_conf_where(c, sec, key), url);
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(url, bg_conf_list_at(c, sec, key, j)) == 0)
+				bg_buf_printf(errs, "%s: `%s` is there twice\n", bg_conf_where(c, sec, key),
+					      url);
+		if (strcmp(key, "green-endpoint") != 0)
+			continue;
+		for (size_t j = 0; j < bg_conf_list_len(c, sec, "blue-endpoint"); j++)
+			if (strcmp(url, bg_conf_list_at(c, sec, "blue-endpoint", j)) == 0)
+				bg_buf_printf(errs, "%s: `%s` is an endpoint of blue too\n",
+					      bg_conf_where(c, sec, key), url);
+	}
+}
+
+static void check_switch(const struct bg_conf *c, const char *name, struct bg_buf *errs)
+{
+	const struct sw_plan *plan;
+	struct bg_err err = BG_ERR_INIT;
+	_cleanup_free_ char *sec = bg_xasprintf("switch:%s", name);
+
+	if (!bg_name_valid(name))
+		bg_buf_printf(
+			errs,
+			"%s: a switch is named by 1 to 63 of a-z 0-9 . _ -, the first a letter or digit\n",
+			bg_conf_where(c, sec, "strategy"));
+	if (sw_plan_find(bg_conf_str(c, sec, "strategy"), &plan, &err) < 0)
+		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, sec, "strategy"), err.msg);
+	if (strcmp(bg_conf_str(c, sec, "on-unresponsive"), "fence") == 0)
+		bg_buf_printf(errs, "%s: fence comes with a later version; allowed is abort\n",
+			      bg_conf_where(c, sec, "on-unresponsive"));
+	const char *blue = bg_conf_str(c, sec, "blue-group"), *green = bg_conf_str(c, sec, "green-group");
+	if (blue && green && strcmp(blue, green) == 0)
+		bg_buf_printf(errs, "%s: strategy D needs two groups, `%s` is blue-group too\n",
+			      bg_conf_where(c, sec, "green-group"), green);
+	check_endpoints(c, sec, "blue-endpoint", errs);
+	check_endpoints(c, sec, "green-endpoint", errs);
+}
+
+int sw_cfg_check(const struct bg_conf *conf, const char *instance, struct bg_buf *errs)
+{
+	static const char *const reserved[] = {"group.id", "group.instance.id", "enable.auto.commit", NULL};
+	size_t before = errs->len;
+	const char *name;
+	bool bootstrap = false;
+
+	(void)instance;
+	for (size_t i = 0; (name = bg_conf_name_at(conf, "switch", i)); i++)
+		check_switch(conf, name, errs);
+	if (!bg_conf_name_at(conf, "switch", 0))
+		bg_buf_printf(errs, "%s: there is no [switch:NAME] section; at least one is needed\n",
+			      bg_conf_where(conf, "store", "type"));
+	bg_kafka_check(conf, reserved, errs);
+	const char *key, *value;
+	int line;
+	for (size_t i = 0; (key = bg_conf_pass_at(conf, "kafka", i, &value, &line)); i++)
+		bootstrap = bootstrap || strcmp(key, "bootstrap.servers") == 0 ||
+			    strcmp(key, "metadata.broker.list") == 0;
+	if (!bootstrap)
+		bg_buf_printf(
+			errs,
+			"[kafka] bootstrap.servers: is missing; expected HOST:PORT[,HOST:PORT…] or file:/path\n");
+	return errs->len == before ? 0 : -EINVAL;
+}
+
+static char **list_dup(const struct bg_conf *c, const char *sec, const char *key, size_t *ret_n)
+{
+	size_t n = bg_conf_list_len(c, sec, key);
+	char **v = bg_xcalloc(n + 1, sizeof(*v));
+
+	for (size_t i = 0; i < n; i++)
+		v[i] = bg_xstrdup(bg_conf_list_at(c, sec, key, i));
+	*ret_n = n;
+	return v;
+}
+
+static enum sw_initial initial_parse(const char *s)
+{
+	if (strcmp(s, "earliest") == 0)
+		return SW_INITIAL_EARLIEST;
+	return strcmp(s, "latest") == 0 ? SW_INITIAL_LATEST : SW_INITIAL_FAIL;
+}
+
+int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret, struct bg_err *err)
+{
+	_cleanup_free_ char *sec = bg_xasprintf("switch:%s", name);
+	_cleanup_free_ char *token = NULL;
+	const struct sw_plan *plan;
+	const char *file = bg_conf_str(conf, sec, "token-file");
+
+	int rc = sw_plan_find(bg_conf_str(conf, sec, "strategy"), &plan, err);
+	if (rc < 0)
+		return rc;
+	if (file && *file && (rc = sw_read_token(file, &token, err)) < 0)
+		return rc;
+	struct sw_cfg *c = bg_xcalloc(1, sizeof(*c));
+	c->name = bg_xstrdup(name);
+	c->plan = plan;
+	c->eager = strcmp(bg_conf_str(conf, sec, "handover"), "eager") == 0;
+	c->topics = list_dup(conf, sec, "topics", &c->n_topics);
+	c->group[BG_BLUE] = bg_xstrdup(bg_conf_str(conf, sec, "blue-group"));
+	c->group[BG_GREEN] = bg_xstrdup(bg_conf_str(conf, sec, "green-group"));
+	c->endpoint[BG_BLUE] = list_dup(conf, sec, "blue-endpoint", &c->n_endpoint[BG_BLUE]);
+	c->endpoint[BG_GREEN] = list_dup(conf, sec, "green-endpoint", &c->n_endpoint[BG_GREEN]);
+	c->token = bg_steal_ptr(&token);
+	c->drain_us = bg_conf_int(conf, sec, "drain-timeout");
+	c->resume_us = bg_conf_int(conf, sec, "resume-timeout");
+	c->prepare_us = bg_conf_int(conf, sec, "prepare-timeout");
+	c->soak_us = bg_conf_int(conf, sec, "soak");
+	c->rollback_us = bg_conf_int(conf, sec, "rollback-window");
+	c->reconcile_us = bg_conf_int(conf, sec, "reconcile-interval");
+	c->max_lag = bg_conf_int(conf, sec, "max-lag");
+	c->max_error_rate = bg_conf_double(conf, sec, "max-error-rate");
+	c->initial = initial_parse(bg_conf_str(conf, sec, "initial-offset"));
+	*ret = c;
+	return 0;
+}
+
+static void list_free(char **v)
+{
+	for (size_t i = 0; v && v[i]; i++)
+		free(v[i]);
+	free(v);
+}
+
+void sw_cfg_free(struct sw_cfg *c)
+{
+	if (!c)
+		return;
+	list_free(c->topics);
+	for (int i = 0; i < 2; i++) {
+		free(c->group[i]);
+		list_free(c->endpoint[i]);
+	}
+	free(c->token);
+	free(c->name);
+	free(c);
+}
+
+void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from)
+{
+	c->eager = from->eager;
+	c->drain_us = from->drain_us;
+	c->resume_us = from->resume_us;
+	c->prepare_us = from->prepare_us;
+	c->soak_us = from->soak_us;
+	c->rollback_us = from->rollback_us;
+	c->reconcile_us = from->reconcile_us;
+	c->max_lag = from->max_lag;
+	c->max_error_rate = from->max_error_rate;
+	c->initial = from->initial;
+	free(c->token);
+	c->token = bg_xstrdup(from->token);
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration of bg-switchd: its key table, and a [switch:NAME] section as a struct. */
+#ifndef SW_CFG_H
+#define SW_CFG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "common/conf.h"
+#include "common/ids.h"
+#include "switchd/plan.h"
+
+enum sw_initial { SW_INITIAL_FAIL, SW_INITIAL_EARLIEST, SW_INITIAL_LATEST };
+
+struct sw_cfg {
+	char *name;
+	const struct sw_plan *plan;
+	bool eager;
+	char **topics; /* NULL-terminated */
+	size_t n_topics;
+	char *group[2]; /* by enum bg_color */
+	char **endpoint[2];
+	size_t n_endpoint[2];
+	char *token; /* for the instances; NULL: none */
+	int64_t drain_us, resume_us, prepare_us, soak_us, rollback_us, reconcile_us;
+	int64_t max_lag;       /* 0: no limit */
+	double max_error_rate; /* percent */
+	enum sw_initial initial;
+};
+
+extern const struct bg_conf_key sw_conf_table[];
+extern const struct bg_conf_key *const sw_conf_tables[];
+
+/* Checks beyond the table (bg_daemon_spec.check). */
+int sw_cfg_check(const struct bg_conf *conf, const char *instance, struct bg_buf *errs);
+/* The section of switch `name` from a checked configuration; the caller owns it. -errno when a token file cannot be read. */
+int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret, struct bg_err *err);
+void sw_cfg_free(struct sw_cfg *c);
+/* Take over what may change by a reload. */
+void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from);
+/* First line of a file, without its end; the caller owns it. */
+int sw_read_token(const char *path, char **ret, struct bg_err *err);
+/* "http://H:P", "https://H:P" or "unix:/path" */
+bool sw_endpoint_valid(const char *url);
+
+#endif

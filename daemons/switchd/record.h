@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The record of truth of one switch (protocol.md 6), and its JSON. */
+#ifndef SW_RECORD_H
+#define SW_RECORD_H
+
+#include <json-c/json.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/err.h"
+#include "common/ids.h"
+#include "switchd/fsm.h"
+
+/* Why a run exists; decides what a failure leads to. */
+enum sw_kind {
+	SW_KIND_SWITCH,
+	SW_KIND_ROLLBACK,
+	SW_KIND_INIT,     /* first activation: nobody to go back to */
+	SW_KIND_REASSERT, /* to is active already; a newer epoch was met (rule 1) */
+	SW_KIND_ADOPT,    /* the record was gone, exactly one colour is active (W-13) */
+};
+const char *sw_kind_name(enum sw_kind k);
+
+#define SW_NO_COLOR (-1)
+
+struct sw_record {
+	int64_t revision, epoch;
+	int active, previous, from, to; /* enum bg_color or SW_NO_COLOR */
+	bool desired_active[2];
+	enum sw_state phase;
+	enum sw_kind kind;
+	bool hold, rollback_allowed;
+	int64_t started_real_us, soak_until_us, rollback_until_us; /* of the real clock; 0: none */
+	int64_t base_epoch; /* the epoch before the run: what a repeated request expects */
+	char strategy[8];
+	char id[40];
+	char by[128];
+	char reason[256];
+	char outcome[16]; /* "" none yet */
+	char error[512];  /* why it ended so */
+	char init_from[256];
+	char snapshot[96]; /* "orders-7" */
+	char snapshot_sha256[65];
+	int64_t snapshot_epoch;
+};
+
+void sw_record_init(struct sw_record *r); /* nothing known: UNKNOWN, epoch 0, revision 0 */
+/* The caller owns the result. `name` is the switch's. */
+struct json_object *sw_record_to_json(const struct sw_record *r, const char *name);
+/* Strict about what decides: version, switch, revision, epoch, active, phase, desired. */
+int sw_record_from_json(struct json_object *j, const char *name, struct sw_record *ret, struct bg_err *err);
+/* The name of a colour or NULL. */
+const char *sw_color_name(int color);
+
+#endif

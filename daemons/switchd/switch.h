@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A switch in the daemon, and what all switches share. The loop's thread owns all of it. */
+#ifndef SW_SWITCH_H
+#define SW_SWITCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "common/daemon.h"
+#include "common/http_client.h"
+#include "common/http_server.h"
+#include "common/kafka.h"
+#include "common/worker.h"
+#include "switchd/adapter.h"
+#include "switchd/cfg.h"
+#include "switchd/fsm.h"
+#include "switchd/inst.h"
+#include "switchd/persist.h"
+#include "switchd/record.h"
+
+/* What is asked of Kafka; a vtable so that tests need no broker. Arguments as in common/kafka.h. */
+struct sw_kafka_ops {
+	void (*committed)(void *k, const char *group, const struct bg_offs *parts, int64_t deadline_us,
+			  bg_offs_fn fn, void *arg);
+	void (*partitions)(void *k, const char *const *topics, size_t n, int64_t deadline_us, bg_offs_fn fn,
+			   void *arg);
+	void (*ranges)(void *k, const struct bg_offs *parts, int64_t deadline_us, bg_offs_fn fn, void *arg);
+	void (*health)(void *k, const char *const *topics, size_t n, int64_t deadline_us, bg_health_fn fn,
+		       void *arg);
+};
+extern const struct sw_kafka_ops sw_kafka_aux; /* over bg_aux_* */
+
+struct sw_metrics;
+struct sw_events;
+
+struct sw_daemon {
+	struct bg_daemon *d;
+	struct bg_loop *loop;
+	struct bg_worker *worker;
+	struct sw_store *store;
+	struct bg_httpc *cmd;  /* commands: its connections are kept warm by prepare */
+	struct bg_httpc *poll; /* long polls */
+	const struct sw_kafka_ops *kafka;
+	void *kafka_arg; /* struct bg_aux */
+	struct bg_aux *aux;
+	struct bg_http_server *http, *control;
+	struct sw_metrics *metrics;
+	struct sw_events *events;
+	struct sw_switch **sw;
+	size_t n_sw;
+};
+
+struct sw_run;
+struct sw_fan;
+
+struct sw_switch {
+	struct sw_daemon *dm;
+	struct sw_cfg *cfg;
+	const struct sw_adapter_ops *adapter;
+	struct sw_persist *persist;
+	struct sw_record rec;     /* as it is, or is being made durable */
+	int64_t stored_revision;  /* the last one whose write was acknowledged */
+	int writes;               /* record writes under way */
+	struct bg_timer *rewrite; /* a write that failed is repeated with back-off */
+	struct bg_backoff rewrite_backoff;
+	enum sw_state state;
+	struct sw_inst *inst; /* blue ones first, then green */
+	size_t n_inst;
+	struct sw_run *run;    /* the running one, or the last; NULL: none since start */
+	struct bg_offs handed; /* what was handed over last, at rec.snapshot_epoch */
+	struct sw_fan *fans;   /* of adapter_lifecycle */
+	uint64_t fan_ids;
+	struct bg_timer *reconcile, *soak;
+	struct json_object *last; /* history entry of the last run */
+	/* Watched only (soak.c). */
+	int64_t dual_since_us, dual_active_us, dual_seen;
+	int64_t reassert_us; /* bg_now_us of the last re-assertion */
+	struct bg_backoff reassert_backoff;
+	char degraded[256]; /* what keeps it from going on by itself; "" nothing */
+};
+
+static inline struct sw_inst *sw_first_of(struct sw_switch *sw, enum bg_color c)
+{
+	return sw->inst + (c == BG_GREEN ? sw->cfg->n_endpoint[BG_BLUE] : 0);
+}
+
+/* The highest epoch of the record and of every answer: the next one is 1 more (rule 1). */
+int64_t sw_highest_epoch(const struct sw_switch *sw);
+struct sw_switch *sw_find(struct sw_daemon *dm, const char *name);
+/* Write sw->rec with the next revision; fn (may be NULL) as in persist.h. A failure is repeated when fn is NULL. */
+void sw_record_save(struct sw_switch *sw, sw_persist_fn fn, void *arg);
+
+#endif
