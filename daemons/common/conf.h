@@ -22,7 +22,8 @@ enum bg_conf_type {
 	BG_CONF_DOUBLE,   /* min..max as whole numbers */
 	BG_CONF_ENUM,     /* one of `choices`, "a|b|c" */
 	BG_CONF_LIST,     /* repeated key; strings, in order */
-	BG_CONF_PASS,     /* key "*": any key of this section is passed through, see bg_conf_pass */
+	BG_CONF_PASS,     /* key "*": any key of this section is passed through, see bg_conf_pass_at. Repeats are
+			   * joined by commas: of the keys in `choices` only, where that is set; else of any. */
 };
 
 #define BG_CONF_RELOAD   1u /* may change by SIGHUP */
@@ -44,16 +45,23 @@ struct bg_conf_key {
 	const char *help;
 };
 
-/* [log] level format, [http] listen token-file host max-connections, [control] socket group — see conf.c.
- * A daemon's table pointer list is {its own, bg_conf_common_table, NULL}. */
+/* [log] level format, [http] listen token-file host open-read max-connections, [control] socket group — see conf.c.
+ * A daemon's table pointer list is {its own, bg_conf_common_table, NULL}: of rows with the same section and key
+ * the first counts, so its own row gives another default (http.listen and control.socket are "none" here). */
 extern const struct bg_conf_key bg_conf_common_table[];
+
+/* `choices` of the row {"kafka", "*", BG_CONF_PASS, …}: librdkafka's properties that are lists. */
+#define BG_CONF_KAFKA_LISTS                                                                                  \
+	"bootstrap.servers|metadata.broker.list|debug|topic.blacklist|partition.assignment.strategy|"        \
+	"ssl.cipher.suites|ssl.curves.list|ssl.sigalgs.list"
 
 struct bg_conf;
 
 /*
  * Load `path` against `tables` (NULL-terminated list). `instance` (may be NULL) selects the
  * [instance:NAME] section whose keys override any other (written `key` when unambiguous, else
- * `section.key`). A value `file:/path` is replaced by the first line of that file.
+ * `section.key`). `%i` in a value, but in pass-through sections, is the instance's name, `%%` a percent sign; in
+ * a default without instance it goes with the one of "-/." before it ("consumerd-%i.sock"). A value `file:/path` is replaced by the first line of that file.
  * Returns 0 and *ret, or a negative errno with every error, one a line, in *errs (at most 20 lines).
  */
 int bg_conf_load(const char *path, const struct bg_conf_key *const *tables, const char *instance, struct bg_conf **ret,
