@@ -212,9 +212,10 @@ bg_quiet() {
 	await 30 bg_drained
 }
 
-# `verdict DIR [OPTION…]`: bg-verify over the topic and every ledger, as JSON in VERDICT.
+# `verdict DIR [OPTION…]`: bg-verify over the topic and every ledger, as JSON in VERDICT; its exit status.
 verdict() {
-	local dir=$1
+	local dir=$1 i args=()
 	shift
-	VERDICT=$("$BG_BIN/bg-verify" --json "$@" -b "$BG_BOOTSTRAP" -t "$BG_TOPIC" "$dir"/ledger/*.jsonl)
+	for i in "${BG_INSTANCES[@]}"; do args+=(--instance "$i"); done
+	VERDICT=$("$BG_BIN/bg-verify" --json "$@" --bootstrap "$BG_BOOTSTRAP" --topic "$BG_TOPIC" "${args[@]}" "$dir"/ledger/*.jsonl)
 }
