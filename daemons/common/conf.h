@@ -61,8 +61,7 @@ struct bg_conf;
  * Load `path` against `tables` (NULL-terminated list). `instance` (may be NULL) selects the
  * [instance:NAME] section whose keys override any other (written `key` when unambiguous, else
  * `section.key`). `%i` in a value, but in pass-through sections, is the instance's name, `%%` a percent sign; in
- * a default without instance it goes with the one of "-/." before it ("consumerd-%i.sock"). A value `file:/path` is
- * replaced by the first line of that file.
+ * a default without instance it goes with the one of "-/." before it ("consumerd-%i.sock"). A value `file:/path` is replaced by the first line of that file.
  * Returns 0 and *ret, or a negative errno with every error, one a line, in *errs (at most 20 lines).
  */
 int bg_conf_load(const char *path, const struct bg_conf_key *const *tables, const char *instance, struct bg_conf **ret,
@@ -95,5 +94,8 @@ void bg_conf_describe(const struct bg_conf_key *const *tables, FILE *out);
 /* Calls fn for each key whose value differs; `reloadable` from the table. */
 void bg_conf_diff(const struct bg_conf *old, const struct bg_conf *new,
 		  void (*fn)(void *arg, const char *section, const char *key, bool reloadable), void *arg);
+
+/* The nearest of names[], NULL when none is near enough to be a misspelling. */
+const char *conf_nearest(const char *name, const char *const *names, size_t n);
 
 #endif

@@ -175,7 +175,7 @@ bg_assigned() {
 
 # Of the switch as bg-switchd tells it: `bg_switch_of .phase`.
 bg_switch_of() { http GET "${BG_URL[switchd]}/v1/switches/$BG_SWITCH" && [ "$HTTP_STATUS" = 200 ] && jq -r "$1" <<<"$HTTP_BODY"; }
-bg_switch_is() { [ "$(bg_switch_of "$1")" = "$2" ]; }
+bg_phase_is() { [ "$(bg_switch_of .phase)" = "$1" ]; }
 bg_settled() { case $(bg_switch_of .phase) in IDLE | SOAKING) ;; *) return 1 ;; esac }
 
 # In the end exactly one colour is active: the one the record names, all of it, and none of the other.
@@ -198,13 +198,8 @@ bg_works() {
 	[ "$b" -gt "$a" ]
 }
 
-bg_lag() { bg_switch_of '.lag[.active]'; } # of the active colour
+bg_lag() { "$BG_BIN/bgctl" -s "$BG_SWITCH" status --json | jq -e '.lag'; }
 bg_drained() { [ "$(bg_lag)" = 0 ]; }
-
-# `bg_post WHAT [JSON] [QUERY]`: a command to bg-switchd: switch, rollback, init, abort, hold, release.
-bg_post() { http POST "${BG_URL[switchd]}/v1/switches/$BG_SWITCH/$1${3:-}" "${2:-{\}}"; }
-bg_last() { http GET "${BG_URL[switchd]}/v1/switches/$BG_SWITCH/history?limit=1" && jq -r ".entries[0]$1" <<<"$HTTP_BODY"; }
-bg_fault() { http PUT "${BG_URL[$1]}/fault/$2" "$3" && [ "$HTTP_STATUS" = 200 ]; }
 
 # The producer stops, the active colour finishes what there is.
 bg_quiet() {
@@ -212,10 +207,9 @@ bg_quiet() {
 	await 30 bg_drained
 }
 
-# `verdict DIR [OPTION…]`: bg-verify over the topic and every ledger, as JSON in VERDICT; its exit status.
+# `verdict DIR [OPTION…]`: bg-verify over the topic and every ledger, as JSON in VERDICT.
 verdict() {
-	local dir=$1 i args=()
+	local dir=$1
 	shift
-	for i in "${BG_INSTANCES[@]}"; do args+=(--instance "$i"); done
-	VERDICT=$("$BG_BIN/bg-verify" --json "$@" --bootstrap "$BG_BOOTSTRAP" --topic "$BG_TOPIC" "${args[@]}" "$dir"/ledger/*.jsonl)
+	VERDICT=$("$BG_BIN/bg-verify" --json "$@" -b "$BG_BOOTSTRAP" -t "$BG_TOPIC" "$dir"/ledger/*.jsonl)
 }
