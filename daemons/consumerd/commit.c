@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "consumerd/commit.h"
+
+#include <string.h>
+
+#include "common/epoch.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "consumerd/commands.h"
+#include "consumerd/ledger.h"
+#include "consumerd/source.h"
+
+#define MAX_WAITERS 64
+
+struct waiter {
+	con_commit_fn fn;
+	void *arg;
+	bool force;
+};
+
+/* One a process: a daemon hosts one instance. */
+static struct {
+	rd_kafka_t *rk;
+	rd_kafka_queue_t *queue;
+	struct bg_kq *kq;
+	struct bg_timer *retry;
+	struct bg_backoff backoff;
+	struct con *c;
+	bool outstanding;
+	bool again; /* asked for while one was outstanding */
+	int64_t sent_us, last_us;
+	struct waiter now[MAX_WAITERS], next[MAX_WAITERS];
+	size_t nnow, nnext;
+	struct bg_offs sent;
+} m;
+
+static void send_commit(struct con *c);
+
+static void serve(void *arg)
+{
+	(void)arg;
+	if (m.queue)
+		rd_kafka_queue_poll_callback(m.queue, 0);
+}
+
+static void retry_now(void *arg)
+{
+	struct con *c = arg;
+
+	if (!m.outstanding && m.rk)
+		send_commit(c);
+}
+
+void con_commit_attach(struct con *c, rd_kafka_t *rk)
+{
+	m.c = c;
+	m.rk = rk;
+	m.queue = rd_kafka_queue_new(rk);
+	m.kq = bg_kq_new(c->loop, m.queue, serve, c);
+	m.backoff = (struct bg_backoff){.min_us = 20000, .max_us = 2000000};
+	if (!m.retry)
+		m.retry = bg_timer_new(c->loop, retry_now, c);
+}
+
+/* Call all of a list that is emptied first: a callback may ask for the next commit. */
+static void answer(struct waiter *w, size_t *n, rd_kafka_resp_err_t err)
+{
+	struct waiter copy[MAX_WAITERS];
+	size_t count = *n;
+
+	memcpy(copy, w, count * sizeof *w);
+	*n = 0;
+	for (size_t i = 0; i < count; i++)
+		if (copy[i].fn)
+			copy[i].fn(copy[i].arg, err);
+}
+
+void con_commit_detach(struct con *c)
+{
+	(void)c;
+	bg_timer_free(m.retry);
+	m.retry = NULL;
+	bg_kq_free(m.kq);
+	if (m.queue)
+		rd_kafka_queue_destroy(m.queue);
+	m.kq = NULL;
+	m.queue = NULL;
+	m.rk = NULL;
+	m.outstanding = m.again = false;
+	bg_offs_free(&m.sent);
+	answer(m.now, &m.nnow, RD_KAFKA_RESP_ERR__DESTROY);
+	answer(m.next, &m.nnext, RD_KAFKA_RESP_ERR__DESTROY);
+}
+
+bool con_commit_dirty(const struct con *c)
+{
+	for (size_t i = 0; i < c->parts.n; i++)
+		if (con_part_wants_commit(c->parts.v[i]))
+			return true;
+	return false;
+}
+
+int64_t con_commit_last_us(const struct con *c)
+{
+	(void)c;
+	return m.last_us;
+}
+
+static bool retriable(rd_kafka_resp_err_t err)
+{
+	switch (err) {
+	case RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID:
+	case RD_KAFKA_RESP_ERR__FATAL:
+	case RD_KAFKA_RESP_ERR__DESTROY:
+	case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+	case RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE:
+		return false;
+	default:
+		return true;
+	}
+}
+
+/* The commit of `m.sent` was acknowledged. */
+static void note_committed(struct con *c)
+{
+	for (size_t i = 0; i < m.sent.n; i++) {
+		const struct bg_off *o = &m.sent.v[i];
+		struct con_part *p = con_part_find(&c->parts, o->topic, o->partition);
+
+		if (p) {
+			p->committed = o->offset;
+			p->committed_epoch = o->epoch;
+		}
+	}
+}
+
+static rd_kafka_resp_err_t first_error(rd_kafka_resp_err_t err, const rd_kafka_topic_partition_list_t *l)
+{
+	for (int i = 0; !err && l && i < l->cnt; i++)
+		err = l->elems[i].err;
+	return err;
+}
+
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *l, void *opaque)
+{
+	struct con *c = opaque;
+
+	if (rk != m.rk || !m.outstanding)
+		return;
+	m.outstanding = false;
+	m.last_us = bg_now_us() - m.sent_us;
+	err = first_error(err, l);
+	if (!err) {
+		note_committed(c);
+		con_ledger_offsets(c, "commit_ok", &m.sent, NULL);
+		bg_backoff_reset(&m.backoff);
+		c->connected = true;
+		answer(m.now, &m.nnow, err);
+	} else {
+		con_ledger_offsets(c, "commit_refused", &m.sent, rd_kafka_err2name(err));
+		con_error(c, "commit", "commit failed: %s", rd_kafka_err2str(err));
+		if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
+			snprintf(c->cause, sizeof c->cause, "identity_in_use");
+			answer(m.now, &m.nnow, err);
+			con_event(c, CON_EV_FENCED, "a commit was refused");
+			return;
+		}
+		if (retriable(err)) {
+			/* The waiters go on waiting: who has a deadline has a timer of its own. */
+			bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+			return;
+		}
+		answer(m.now, &m.nnow, err);
+	}
+	if (m.rk && !m.outstanding && (m.again || m.nnext))
+		send_commit(c);
+	con_commands_committed(c);
+}
+
+/* Everything that is acknowledged and not committed; with `force` every position. */
+static rd_kafka_topic_partition_list_t *build(struct con *c, bool force)
+{
+	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(8);
+
+	bg_offs_free(&m.sent);
+	for (size_t i = 0; i < c->parts.n; i++) {
+		struct con_part *p = c->parts.v[i];
+		struct bg_meta meta = {.epoch = p->epoch, .floor = con_epochs_highest(&c->ep)};
+		rd_kafka_topic_partition_t *tp;
+		char text[BG_META_MAX];
+
+		if (!con_part_wants_commit(p) && !(force && p->assigned && p->started && p->acked >= 0))
+			continue;
+		if (meta.floor < meta.epoch)
+			meta.floor = meta.epoch;
+		snprintf(meta.color, sizeof meta.color, "%s", bg_color_name(c->cfg.color));
+		tp = rd_kafka_topic_partition_list_add(l, p->topic, p->partition);
+		tp->offset = p->acked;
+		if (c->cfg.mode == CON_HANDOVER) {
+			tp->metadata_size = (size_t)bg_meta_format(text, &meta);
+			tp->metadata = bg_xstrndup(text, tp->metadata_size);
+		}
+		bg_offs_set(&m.sent, p->topic, p->partition, p->acked, p->epoch);
+	}
+	return l;
+}
+
+static void send_commit(struct con *c)
+{
+	bool force = false;
+	rd_kafka_topic_partition_list_t *l;
+	rd_kafka_resp_err_t err;
+
+	/* Those that waited for the next one wait for this one now. */
+	for (size_t i = 0; i < m.nnext && m.nnow < MAX_WAITERS; i++)
+		m.now[m.nnow++] = m.next[i];
+	m.nnext = 0;
+	m.again = false;
+	for (size_t i = 0; i < m.nnow; i++)
+		force |= m.now[i].force;
+	l = build(c, force);
+	if (!l->cnt) {
+		rd_kafka_topic_partition_list_destroy(l);
+		answer(m.now, &m.nnow, RD_KAFKA_RESP_ERR_NO_ERROR);
+		return;
+	}
+	m.outstanding = true;
+	m.sent_us = bg_now_us();
+	con_ledger_offsets(c, "commit", &m.sent, NULL);
+	err = rd_kafka_commit_queue(m.rk, l, m.queue, on_commit, c);
+	rd_kafka_topic_partition_list_destroy(l);
+	if (err) {
+		m.outstanding = false;
+		con_error(c, "commit", "cannot commit: %s", rd_kafka_err2str(err));
+		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+	}
+}
+
+void con_commit_request(struct con *c, bool force, con_commit_fn fn, void *arg)
+{
+	struct waiter w = {.fn = fn, .arg = arg, .force = force};
+
+	if (!m.rk) {
+		if (fn)
+			fn(arg, RD_KAFKA_RESP_ERR__DESTROY);
+		return;
+	}
+	if (m.outstanding || bg_timer_pending(m.retry)) {
+		if (m.nnext == MAX_WAITERS) {
+			if (fn)
+				fn(arg, RD_KAFKA_RESP_ERR__QUEUE_FULL);
+			return;
+		}
+		if (fn)
+			m.next[m.nnext++] = w;
+		m.again = true;
+		return;
+	}
+	if (fn && m.nnow < MAX_WAITERS)
+		m.now[m.nnow++] = w;
+	send_commit(c);
+}
+
+void con_commit_tick(struct con *c)
+{
+	if (m.rk && !m.outstanding && con_commit_dirty(c))
+		con_commit_request(c, false, NULL, NULL);
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Commits: one at a time, so that a retry can never write an older offset over a newer one; each carries
+ * the epoch in its metadata (protocol rule 3).
+ */
+#ifndef BG_CONSUMERD_COMMIT_H
+#define BG_CONSUMERD_COMMIT_H
+
+#include "consumerd/con.h"
+
+/* err 0: everything acknowledged when it was asked for is committed. Else the last error; it was final. */
+typedef void (*con_commit_fn)(void *arg, rd_kafka_resp_err_t err);
+
+void con_commit_attach(struct con *c, rd_kafka_t *rk);
+void con_commit_detach(struct con *c); /* waiting callbacks end with _DESTROY */
+/*
+ * Commit what was acknowledged up to now. fn is called once, perhaps at once when there is nothing to do;
+ * NULL: nobody waits. `force`: send the positions also when they are committed already (stall guard: the
+ * broker must say that we are still ourselves). At most 64 wait; more end with _QUEUE_FULL.
+ */
+void con_commit_request(struct con *c, bool force, con_commit_fn fn, void *arg);
+/* Is anything acknowledged that the broker has not confirmed? */
+bool con_commit_dirty(const struct con *c);
+/* The last commit's round trip, microseconds; 0: none yet. */
+int64_t con_commit_last_us(const struct con *c);
+/* Call now and then (timer): commits when there is something. */
+void con_commit_tick(struct con *c);
+
+#endif

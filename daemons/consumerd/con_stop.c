@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "consumerd/con_stop.h"
+
+#include "common/log.h"
+#include "consumerd/commit.h"
+#include "consumerd/source.h"
+
+static struct bg_timer *limit;
+static bool leaving;
+
+static void left(void *arg)
+{
+	struct con *c = arg;
+
+	bg_log(BG_NOTICE, "stopped", "left the group");
+	bg_timer_free(limit);
+	limit = NULL;
+	bg_daemon_exit(c->d, 0);
+}
+
+static void leave(struct con *c)
+{
+	leaving = true;
+	con_source_stop(c, left, c);
+}
+
+static void too_long(void *arg)
+{
+	struct con *c = arg;
+
+	if (!leaving) {
+		bg_log(BG_WARN, "stopping", "%d records are still in the handler: they will be given again elsewhere",
+		       c->parts.in_flight);
+		bg_timer_start(limit, 5000000);
+		leave(c);
+		return;
+	}
+	bg_log(BG_WARN, "stopping", "the group could not be left in time");
+	bg_daemon_exit(c->d, 0);
+}
+
+void con_stop_begin(struct bg_daemon *d)
+{
+	struct con *c = d->state;
+
+	if (c->stopping)
+		return;
+	c->stopping = true;
+	bg_log(BG_NOTICE, "stopping", "draining");
+	limit = bg_timer_new(c->loop, too_long, c);
+	bg_timer_start(limit, c->tun.drain_timeout_us);
+	con_event(c, CON_EV_PAUSE, "stopping");
+	con_stop_check(c);
+}
+
+void con_stop_check(struct con *c)
+{
+	if (!c->stopping || leaving || !c->source || c->state == CON_DRAINING || c->state == CON_RESUMING)
+		return;
+	if (!c->parts.in_flight && !con_commit_dirty(c))
+		leave(c);
+}

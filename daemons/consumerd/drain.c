@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Pause as a proof (rule 4), and the ends of held requests: the waiting part of commands.h. */
+#include "config.h"
+
+#include "common/log.h"
+#include "consumerd/answers.h"
+#include "consumerd/commands.h"
+#include "consumerd/commands_int.h"
+#include "consumerd/commit.h"
+#include "consumerd/dispatch.h"
+#include "consumerd/source.h"
+#include "consumerd/start.h"
+
+static bool eager_waits(const struct con *c)
+{
+	for (const struct con_cmd *cmd = c->commands->head; cmd; cmd = cmd->next)
+		if (cmd->kind == CON_CMD_PAUSE && cmd->admitted && cmd->eager)
+			return true;
+	return false;
+}
+
+void con_commands_drain(struct con *c)
+{
+	struct con_commands *q = c->commands;
+
+	if (!q->drain_from_us) {
+		q->drain_from_us = bg_now_us();
+		q->drained_us = q->committed_us = 0;
+	}
+	con_start_cancel(c);
+	con_dispatch_flush(c);
+	con_commands_check_drained(c);
+}
+
+void con_commands_check_drained(struct con *c)
+{
+	struct con_commands *q = c->commands;
+
+	if (con_start_under_way(c))
+		con_start_check_moves(c);
+	if (!q || c->state != CON_DRAINING || c->parts.in_flight)
+		return;
+	if (!q->drained_us) {
+		q->drained_us = bg_now_us();
+		/* The commit leaves at once; what was asked for before is in the same one or in the next. */
+		if (con_commit_dirty(c))
+			con_commit_request(c, false, NULL, NULL);
+	}
+	if (con_commit_dirty(c) && !eager_waits(c))
+		return;
+	con_event(c, CON_EV_DRAINED, "drained");
+}
+
+void con_commands_committed(struct con *c)
+{
+	struct con_commands *q = c->commands;
+
+	if (!q || con_commit_dirty(c))
+		return;
+	if (q->drained_us && !q->committed_us)
+		q->committed_us = bg_now_us();
+	con_commands_check_drained(c);
+	if (c->state == CON_PAUSED || c->state == CON_STARTING)
+		con_commands_prove(c);
+}
+
+void con_commands_prove(struct con *c)
+{
+	struct con_cmd *cmd, *next;
+	bool dirty = con_commit_dirty(c);
+
+	if (!dirty && c->commands->drained_us && !c->commands->committed_us)
+		c->commands->committed_us = bg_now_us();
+	for (cmd = c->commands->head; cmd; cmd = next) {
+		next = cmd->next;
+		if (cmd->kind != CON_CMD_PAUSE || !cmd->admitted || (dirty && !cmd->eager))
+			continue;
+		con_answer_paused(cmd, !dirty);
+		con_cmd_end(cmd);
+	}
+	if (!dirty)
+		c->commands->drain_from_us = 0;
+}
+
+/* All admitted resumes end in the same way. */
+static void end_resumes(struct con *c, void (*answer)(struct con_cmd *cmd))
+{
+	struct con_cmd *cmd, *next;
+
+	for (cmd = c->commands->head; cmd; cmd = next) {
+		next = cmd->next;
+		if (cmd->kind != CON_CMD_RESUME || !cmd->admitted)
+			continue;
+		answer(cmd);
+		con_cmd_end(cmd);
+	}
+}
+
+void con_commands_started(struct con *c, rd_kafka_resp_err_t err)
+{
+	if (!c->commands)
+		return;
+	c->commands->start_commit = false;
+	if (c->state == CON_ACTIVE && !err)
+		end_resumes(c, con_answer_resumed);
+	else if (c->state == CON_ACTIVE)
+		con_error(c, "start_commit", "the commit of the start failed: %s", rd_kafka_err2str(err));
+}
+
+void con_commands_refused(struct con *c)
+{
+	if (c->commands)
+		end_resumes(c, con_answer_refused);
+}
+
+static void superseded(struct con_cmd *cmd)
+{
+	con_answer_error(cmd, 409, "stale_epoch", "a later command came before this one was done");
+}
+
+static void is_fenced(struct con_cmd *cmd)
+{
+	con_answer_error(cmd, 409, "stale_epoch", "the broker refused this instance: it waits for a higher epoch");
+}
+
+static void is_failed(struct con_cmd *cmd)
+{
+	con_answer_error(cmd, 503, "failed", "%s", cmd->c->last_error);
+}
+
+void con_commands_state(struct con *c)
+{
+	if (!c->commands)
+		return;
+	switch (c->state) {
+	case CON_FENCED:
+		end_resumes(c, is_fenced);
+		break;
+	case CON_FAILED:
+		end_resumes(c, is_failed);
+		break;
+	case CON_PAUSED:
+	case CON_DRAINING:
+		if (!con_start_refused(c)->status)
+			end_resumes(c, superseded);
+		break;
+	default:
+		break;
+	}
+}

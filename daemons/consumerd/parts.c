@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "consumerd/parts.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "common/mem.h"
+#include "common/offsets.h"
+
+void con_parts_init(struct con_parts *ps)
+{
+	memset(ps, 0, sizeof *ps);
+}
+
+static struct con_rec *rec_new(struct con_parts *ps)
+{
+	struct con_rec *r = ps->free_recs;
+
+	if (r)
+		ps->free_recs = r->next;
+	else
+		r = bg_xmalloc(sizeof *r);
+	memset(r, 0, sizeof *r);
+	return r;
+}
+
+static void rec_free(struct con_parts *ps, struct con_rec *r)
+{
+	if (r->msg)
+		rd_kafka_message_destroy(r->msg);
+	r->msg = NULL;
+	r->next = ps->free_recs;
+	ps->free_recs = r;
+}
+
+static void free_chain(struct con_rec *r)
+{
+	while (r) {
+		struct con_rec *next = r->next;
+
+		if (r->msg)
+			rd_kafka_message_destroy(r->msg);
+		free(r);
+		r = next;
+	}
+}
+
+void con_parts_free(struct con_parts *ps)
+{
+	for (size_t i = 0; i < ps->n; i++) {
+		struct con_part *p = ps->v[i];
+
+		free_chain(p->pend_head);
+		free_chain(p->out_head);
+		if (p->rkt)
+			rd_kafka_topic_destroy(p->rkt);
+		free(p->topic);
+		free(p);
+	}
+	free_chain(ps->free_recs);
+	free(ps->v);
+	memset(ps, 0, sizeof *ps);
+}
+
+static int part_cmp(const struct con_part *p, const char *topic, int32_t partition)
+{
+	int c = strcmp(p->topic, topic);
+
+	return c ? c : (p->partition > partition) - (p->partition < partition);
+}
+
+/* Index of the first that is not below (topic, partition). */
+static size_t lower_bound(const struct con_parts *ps, const char *topic, int32_t partition)
+{
+	size_t lo = 0, hi = ps->n;
+
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (part_cmp(ps->v[mid], topic, partition) < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
+}
+
+struct con_part *con_part_find(struct con_parts *ps, const char *topic, int32_t partition)
+{
+	size_t i;
+
+	/* Records of a partition come in runs. */
+	if (ps->last && ps->last->partition == partition && !strcmp(ps->last->topic, topic))
+		return ps->last;
+	i = lower_bound(ps, topic, partition);
+	if (i == ps->n || part_cmp(ps->v[i], topic, partition))
+		return NULL;
+	ps->last = ps->v[i];
+	return ps->last;
+}
+
+struct con_part *con_part_get(struct con_parts *ps, const char *topic, int32_t partition)
+{
+	size_t i = lower_bound(ps, topic, partition);
+	struct con_part *p;
+
+	if (i < ps->n && !part_cmp(ps->v[i], topic, partition))
+		return ps->v[i];
+	p = bg_xcalloc(1, sizeof *p);
+	p->topic = bg_xstrdup(topic);
+	p->partition = partition;
+	p->position = p->acked = p->committed = -1;
+	ps->v = bg_xgrow(ps->v, &ps->cap, ps->n + 1, sizeof *ps->v);
+	memmove(ps->v + i + 1, ps->v + i, (ps->n - i) * sizeof *ps->v);
+	ps->v[i] = p;
+	ps->n++;
+	return p;
+}
+
+size_t con_parts_assigned(const struct con_parts *ps)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < ps->n; i++)
+		n += ps->v[i]->assigned;
+	return n;
+}
+
+void con_part_start(struct con_parts *ps, struct con_part *p, int64_t offset, int64_t epoch)
+{
+	assert(!p->out_head);
+	con_part_drop_pending(ps, p);
+	p->position = p->acked = p->fetch_next = offset;
+	p->epoch = epoch;
+}
+
+void con_part_confirm(struct con_part *p, int64_t offset, int64_t epoch)
+{
+	assert(!p->out_head);
+	p->position = p->acked = offset;
+	p->epoch = epoch;
+}
+
+void con_part_learn(struct con_part *p, int64_t offset, int64_t epoch)
+{
+	if (p->out_head || !bg_off_better(offset, epoch, p->position, p->epoch))
+		return;
+	p->position = p->acked = offset;
+	p->epoch = epoch;
+	if (!p->pend_head)
+		p->fetch_next = offset;
+}
+
+bool con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message_t *msg)
+{
+	struct con_rec *r;
+
+	if (msg->offset < p->fetch_next) {
+		rd_kafka_message_destroy(msg);
+		return false;
+	}
+	r = rec_new(ps);
+	r->part = p;
+	r->msg = msg;
+	r->offset = msg->offset;
+	p->fetch_next = msg->offset + 1;
+	if (p->pend_tail)
+		p->pend_tail->next = r;
+	else
+		p->pend_head = r;
+	p->pend_tail = r;
+	p->npend++;
+	return true;
+}
+
+struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int64_t now_us)
+{
+	struct con_rec *r = p->pend_head;
+
+	if (!r)
+		return NULL;
+	p->pend_head = r->next;
+	if (!p->pend_head)
+		p->pend_tail = NULL;
+	p->npend--;
+	r->next = NULL;
+	r->out = true;
+	r->given_us = now_us;
+	r->attempts++;
+	if (p->out_tail)
+		p->out_tail->next = r;
+	else
+		p->out_head = r;
+	p->out_tail = r;
+	p->nout++;
+	p->position = r->offset + 1;
+	ps->in_flight++;
+	return r;
+}
+
+void con_rec_ack(struct con_parts *ps, struct con_rec *r)
+{
+	struct con_part *p = r->part;
+
+	if (r->acked)
+		return;
+	r->acked = true;
+	ps->in_flight--;
+	if (r->orphan) {
+		ps->norphans--;
+		rec_free(ps, r);
+		return;
+	}
+	p->nout--;
+	/* The lowest not acknowledged: everything acknowledged from the head on is out of the ring. */
+	while (p->out_head && p->out_head->acked) {
+		struct con_rec *head = p->out_head;
+
+		p->out_head = head->next;
+		p->acked = head->offset + 1;
+		rec_free(ps, head);
+	}
+	if (!p->out_head) {
+		p->out_tail = NULL;
+		p->acked = p->position;
+	}
+}
+
+bool con_rec_back(struct con_parts *ps, struct con_rec *r)
+{
+	struct con_part *p = r->part;
+
+	if (r->orphan || p->out_head != r || r->next)
+		return false;
+	p->out_head = p->out_tail = NULL;
+	p->nout--;
+	ps->in_flight--;
+	r->out = false;
+	r->next = p->pend_head;
+	p->pend_head = r;
+	if (!p->pend_tail)
+		p->pend_tail = r;
+	p->npend++;
+	p->position = p->acked = r->offset;
+	return true;
+}
+
+void con_part_drop_pending(struct con_parts *ps, struct con_part *p)
+{
+	struct con_rec *r = p->pend_head;
+
+	while (r) {
+		struct con_rec *next = r->next;
+
+		rec_free(ps, r);
+		r = next;
+	}
+	p->pend_head = p->pend_tail = NULL;
+	p->npend = 0;
+	/* What was dropped has to come again. */
+	p->fetch_next = p->position < 0 ? 0 : p->position;
+}
+
+void con_part_take_away(struct con_parts *ps, struct con_part *p)
+{
+	struct con_rec *r = p->out_head;
+
+	con_part_drop_pending(ps, p);
+	while (r) {
+		struct con_rec *next = r->next;
+
+		if (r->acked) {
+			rec_free(ps, r);
+		} else {
+			r->orphan = true;
+			r->next = NULL;
+			ps->norphans++;
+		}
+		r = next;
+	}
+	p->out_head = p->out_tail = NULL;
+	p->nout = 0;
+	/* What is still in the handler may be done or not: only what was acknowledged counts. */
+	p->position = p->acked;
+	p->assigned = p->started = p->revoking = p->failed = false;
+	p->why = 0;
+}
+
+bool con_part_wants_commit(const struct con_part *p)
+{
+	return p->assigned && p->started && p->acked >= 0 &&
+	       (p->acked != p->committed || p->epoch != p->committed_epoch);
+}

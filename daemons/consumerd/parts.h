@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Partitions held, and what is in flight in each: what has been handed out and what has been
+ * acknowledged, out of order too. The committable offset is the lowest not acknowledged.
+ * Pure bookkeeping: it asks Kafka for nothing.
+ *
+ *      committed        acked             position             (next from Kafka)
+ *  ───────┴───────────────┴──────────────────┴───────────────────────┴──────►
+ *                          handed out (ring)      pending (received)
+ */
+#ifndef BG_CONSUMERD_PARTS_H
+#define BG_CONSUMERD_PARTS_H
+
+#include <librdkafka/rdkafka.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Why a partition is paused: librdkafka is told only when the set becomes empty or stops being it. */
+enum con_pause_reason {
+	CON_WHY_LIFECYCLE = 1u << 0,
+	CON_WHY_PRESSURE = 1u << 1,
+	CON_WHY_RETRY = 1u << 2,
+	CON_WHY_FAULT = 1u << 3,
+	CON_WHY_REVOKE = 1u << 4,
+	CON_WHY_NO_OFFSET = 1u << 5, /* held, but nothing says where it starts */
+};
+
+struct con_part;
+
+/* A record that is out, or waits to be. */
+struct con_rec {
+	struct con_part *part;
+	rd_kafka_message_t *msg;
+	int64_t offset;
+	int64_t given_us;
+	bool out;     /* in the ring (handed out) */
+	bool acked;   /* acknowledged, waits for those before it */
+	bool failed;  /* the handler could not; it is given again when the back-off is over */
+	bool orphan;  /* its partition was taken away: the acknowledgement counts for nothing */
+	int attempts;
+	struct con_rec *next; /* in pending, or of the ring by offset */
+};
+
+struct con_part {
+	char *topic;
+	int32_t partition;
+	rd_kafka_topic_t *rkt; /* for seek; of the present handle */
+	bool assigned;
+	bool kpaused;   /* what librdkafka was told */
+	bool started;   /* positioned under the present work epoch */
+	bool told_first; /* first record of this epoch was shown */
+	bool failed;
+	bool revoking;
+	unsigned why;     /* enum con_pause_reason */
+	int64_t position; /* next to be handed out; -1 unknown */
+	int64_t acked;    /* lowest not acknowledged = committable; -1 unknown */
+	int64_t epoch;    /* under which position and acked were reached */
+	int64_t committed, committed_epoch;
+	int64_t fetch_next; /* what was asked of Kafka: the lowest offset that may come */
+	int64_t first_us, last_us; /* first and last record of this epoch, monotonic */
+	uint64_t records, bytes;
+
+	struct con_rec *out_head, *out_tail;  /* handed out, by offset */
+	int nout;                             /* of them not acknowledged */
+	struct con_rec *pend_head, *pend_tail; /* received, not handed out */
+	int npend;
+};
+
+struct con_parts {
+	struct con_part **v;
+	size_t n, cap;
+	struct con_part *last; /* the last hit of find */
+	int in_flight;         /* records handed out and not acknowledged, orphans too */
+	int norphans;
+	struct con_rec *free_recs;
+};
+
+void con_parts_init(struct con_parts *ps);
+void con_parts_free(struct con_parts *ps);
+/* NULL: not known. */
+struct con_part *con_part_find(struct con_parts *ps, const char *topic, int32_t partition);
+/* Find or make (not assigned, all unknown). Pointers stay valid for the life of the table. */
+struct con_part *con_part_get(struct con_parts *ps, const char *topic, int32_t partition);
+size_t con_parts_assigned(const struct con_parts *ps);
+
+/* Set where the partition starts, under which epoch. Nothing may be handed out (assert); pending is dropped. */
+void con_part_start(struct con_parts *ps, struct con_part *p, int64_t offset, int64_t epoch);
+/* As con_part_start, but keeps what was fetched from `offset` on: fetch_next was set to it before. */
+void con_part_confirm(struct con_part *p, int64_t offset, int64_t epoch);
+/* Something is known of a partition that is not started here: take it when it is better than what we know. */
+void con_part_learn(struct con_part *p, int64_t offset, int64_t epoch);
+/* Received from Kafka: into pending (takes msg). False, and msg is destroyed, when it is older than asked for. */
+bool con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message_t *msg);
+/* The next pending record becomes handed out; NULL: none. Position moves behind it. */
+struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int64_t now_us);
+/* It was acknowledged. Frees the record and its message. */
+void con_rec_ack(struct con_parts *ps, struct con_rec *r);
+/* It failed: back to the head of pending, position before it. Only for the lowest handed out with nothing behind
+ * it (order is kept by who hands out); otherwise it stays out and the caller gives it again. False then. */
+bool con_rec_back(struct con_parts *ps, struct con_rec *r);
+/* Drop what was received and not handed out (pause, seek). */
+void con_part_drop_pending(struct con_parts *ps, struct con_part *p);
+/* The partition is taken away: pending dropped, records in the handler become orphans. */
+void con_part_take_away(struct con_parts *ps, struct con_part *p);
+/* Is all acknowledged, and is there something newer than the commit? */
+bool con_part_wants_commit(const struct con_part *p);
+
+#endif

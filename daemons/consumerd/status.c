@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* GET /lifecycle/status. */
+#include "config.h"
+
+#include "consumerd/answers.h"
+#include "consumerd/faults.h"
+#include "consumerd/meters.h"
+#include "consumerd/source.h"
+
+/* The end of the log as far as we know without asking: from the fetches of a running one, else as last read. */
+static int64_t high_of(struct con *c, const struct con_part *p)
+{
+	rd_kafka_t *rk = con_source_handle(c);
+	const struct bg_off *r = bg_offs_find(&c->ranges, p->topic, p->partition);
+	int64_t low = -1, high = -1;
+
+	if (rk && !p->kpaused)
+		rd_kafka_get_watermark_offsets(rk, p->topic, p->partition, &low, &high);
+	if (r && r->floor > high)
+		high = r->floor;
+	return high;
+}
+
+static struct json_object *part_json(struct con *c, const struct con_part *p)
+{
+	struct json_object *o = json_object_new_object();
+	int64_t high = high_of(c, p);
+
+	bg_json_add_str(o, "topic", p->topic);
+	bg_json_add_int(o, "partition", p->partition);
+	bg_json_add_int(o, "position", p->position);
+	bg_json_add_int(o, "committed", p->committed);
+	bg_json_add_int(o, "epoch", p->epoch);
+	bg_json_add_int(o, "high", high);
+	bg_json_add_int(o, "lag", high >= 0 && p->acked >= 0 && high > p->acked ? high - p->acked : 0);
+	bg_json_add_int(o, "first_record_us", p->first_us);
+	bg_json_add_int(o, "last_record_us", p->last_us);
+	bg_json_add_int(o, "in_flight", p->nout);
+	bg_json_add_int(o, "records", (int64_t)p->records);
+	bg_json_add_bool(o, "started", p->started);
+	if (p->why & CON_WHY_NO_OFFSET)
+		bg_json_add_bool(o, "needs_offset", true);
+	if (p->failed)
+		bg_json_add_bool(o, "failed", true);
+	return o;
+}
+
+struct json_object *con_status_json(struct con *c)
+{
+	struct json_object *o = json_object_new_object(), *list = json_object_new_array(), *contract;
+
+	contract = json_object_new_object();
+	bg_json_add_int(contract, "version", 1);
+	bg_json_add_int(contract, "level", 3);
+	bg_json_add_str(o, "switch", c->cfg.sw);
+	bg_json_add_str(o, "color", bg_color_name(c->cfg.color));
+	bg_json_add_str(o, "instance", c->cfg.instance);
+	bg_json_add_str(o, "incarnation", c->incarnation);
+	bg_json_add(o, "contract", contract);
+	bg_json_add_str(o, "state", con_state_wire(c->state));
+	bg_json_add_int(o, "epoch", con_epochs_highest(&c->ep));
+	bg_json_add_int(o, "work_epoch", c->work_epoch);
+	bg_json_add_int(o, "seq", (int64_t)c->seq);
+	bg_json_add_str(o, "mode", c->cfg.mode == CON_HANDOVER ? "handover" : "plain");
+	bg_json_add_str(o, "group", c->cfg.group);
+	bg_json_add_str(o, "group_instance_id", c->cfg.mode == CON_HANDOVER ? c->cfg.static_id : NULL);
+	bg_json_add_bool(o, "connected", c->connected);
+	bg_json_add_bool(o, "joined", con_source_joined(c));
+	bg_json_add_bool(o, "resuming", c->state == CON_RESUMING);
+	bg_json_add_bool(o, "local_pause", c->local_pause);
+	for (size_t i = 0; i < c->parts.n; i++)
+		if (c->parts.v[i]->assigned)
+			json_object_array_add(list, part_json(c, c->parts.v[i]));
+	bg_json_add(o, "assignment", list);
+	bg_json_add_int(o, "in_flight", c->parts.in_flight);
+	bg_json_add_int(o, "records_total", (int64_t)c->records_total);
+	bg_json_add_int(o, "errors_total", (int64_t)c->errors_total);
+	con_meters_rates(c, o);
+	bg_json_add_str(o, "last_error", c->last_error[0] ? c->last_error : NULL);
+	bg_json_add_str(o, "cause", c->cause[0] ? c->cause : NULL);
+	bg_json_add(o, "faults", con_faults_json(c));
+	bg_json_add_int(o, "since_us", c->since_us);
+	bg_json_add_str(o, "boot", bg_boot_id());
+	bg_json_add_int(o, "mono_us", bg_now_us());
+	return o;
+}
