@@ -61,7 +61,8 @@ static void answer(struct con_cmd *cmd, int status, struct json_object *o)
 	cmd->req = NULL;
 }
 
-static void answer_error(struct con_cmd *cmd, int status, const char *word, const char *msg, struct json_object *more)
+static void answer_error(struct con_cmd *cmd, int status, const char *word, const char *msg,
+			 struct json_object *more)
 {
 	if (cmd->req)
 		bg_http_error_json(cmd->req, status, word, msg, more);
@@ -88,22 +89,29 @@ void con_answer_verdict(struct con_cmd *cmd, enum con_verdict v)
 
 	switch (v) {
 	case CON_STALE:
-		con_answer_error(cmd, 409, "stale_epoch", "epoch %lld is lower than %lld, which is known here%s",
-				 (long long)cmd->epoch, e, c->state == CON_FENCED ? ", or this instance was fenced at it" : "");
+		con_answer_error(cmd, 409, "stale_epoch",
+				 "epoch %lld is lower than %lld, which is known here%s",
+				 (long long)cmd->epoch, e,
+				 c->state == CON_FENCED ? ", or this instance was fenced at it" : "");
 		break;
 	case CON_CONFLICT:
-		con_answer_error(cmd, 409, "epoch_conflict", "at epoch %lld this colour is on the other side", e);
+		con_answer_error(cmd, 409, "epoch_conflict", "at epoch %lld this colour is on the other side",
+				 e);
 		break;
 	case CON_WRONG_TARGET:
-		con_answer_error(cmd, 409, "wrong_target", "%s",
-				 cmd->named < 0 ? "the incarnation named is another process"
-						: "this instance has no state of its own: a resume must name its incarnation");
+		con_answer_error(
+			cmd, 409, "wrong_target", "%s",
+			cmd->named < 0
+				? "the incarnation named is another process"
+				: "this instance has no state of its own: a resume must name its incarnation");
 		break;
 	case CON_UNKNOWN:
-		con_answer_error(cmd, 503, "epoch_unknown", "the epoch is not known until the broker's commits were read");
+		con_answer_error(cmd, 503, "epoch_unknown",
+				 "the epoch is not known until the broker's commits were read");
 		break;
 	default:
-		con_answer_error(cmd, 409, "epoch_required", "an epoch was accepted before (%lld): a resume needs one", e);
+		con_answer_error(cmd, 409, "epoch_required",
+				 "an epoch was accepted before (%lld): a resume needs one", e);
 	}
 }
 
@@ -132,7 +140,8 @@ void con_answer_paused(struct con_cmd *cmd, bool committed)
 	bg_json_add_int(o, "in_flight", c->parts.in_flight);
 	bg_json_add_bool(o, "committed", committed);
 	bg_json_add_int(o, "drain_us", q->drain_from_us ? q->drained_us - q->drain_from_us : 0);
-	bg_json_add_int(o, "commit_us", q->committed_us && q->drained_us ? q->committed_us - q->drained_us : 0);
+	bg_json_add_int(o, "commit_us",
+			q->committed_us && q->drained_us ? q->committed_us - q->drained_us : 0);
 	bg_json_add(o, "offsets", bg_offs_to_json(&c->last_pause));
 	answer(cmd, 200, o);
 }
@@ -145,10 +154,11 @@ void con_answer_resumed(struct con_cmd *cmd)
 
 	for (size_t i = 0; i < c->parts.n; i++)
 		if (c->parts.v[i]->assigned && c->parts.v[i]->started)
-			bg_offs_set(&held, c->parts.v[i]->topic, c->parts.v[i]->partition, c->parts.v[i]->position,
-				    c->parts.v[i]->epoch);
+			bg_offs_set(&held, c->parts.v[i]->topic, c->parts.v[i]->partition,
+				    c->parts.v[i]->position, c->parts.v[i]->epoch);
 	bg_json_add_int(o, "position_us",
-			c->commands->positioned_us ? c->commands->positioned_us - c->commands->resume_from_us : 0);
+			c->commands->positioned_us ? c->commands->positioned_us - c->commands->resume_from_us
+						   : 0);
 	bg_json_add_int(o, "commit_us", con_commit_last_us(c));
 	bg_json_add(o, "offsets", bg_offs_to_json(&held));
 	bg_offs_free(&held);
@@ -214,7 +224,8 @@ static struct json_object *ranges_json(struct con *c)
 static void answer_prepared(struct con_cmd *cmd, bool warm)
 {
 	struct con *c = cmd->c;
-	struct json_object *o = con_status_json(c), *list = json_object_new_array(), *versions = json_object_new_object();
+	struct json_object *o = con_status_json(c), *list = json_object_new_array(),
+			   *versions = json_object_new_object();
 	struct json_object *ordinals = json_object_new_array();
 	struct bg_offs held = BG_OFFS_INIT;
 

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "common/auth.h"
+#include "common/token.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/units.h"
@@ -80,7 +80,8 @@ static bool query_int(struct bg_http_req *r, const char *name, int64_t max, int6
 	if (!text)
 		return true;
 	if (bg_parse_int(text, ret, &err) || *ret < 0 || *ret > max) {
-		bg_http_error(r, 400, "bad_request", "%s: expected a whole number from 0 to %lld", name, (long long)max);
+		bg_http_error(r, 400, "bad_request", "%s: expected a whole number from 0 to %lld", name,
+			      (long long)max);
 		return false;
 	}
 	return true;
@@ -184,8 +185,14 @@ static void post_reload(struct bg_http_req *r, void *arg)
 
 #define TARGET                                                                                               \
 	{"switch", BG_J_STRING, false, 1, 63, NULL}, {"color", BG_J_STRING, false, 0, 0, "blue|green"},      \
-		{"instance", BG_J_STRING, false, 1, 63, NULL}, {"incarnation", BG_J_STRING, false, 0, 64, NULL}
-#define DEADLINE {"deadline_ms", BG_J_INT, false, 1, 60000, NULL}
+		{"instance", BG_J_STRING, false, 1, 63, NULL},                                               \
+	{                                                                                                    \
+		"incarnation", BG_J_STRING, false, 0, 64, NULL                                               \
+	}
+#define DEADLINE                                                                                             \
+	{                                                                                                    \
+		"deadline_ms", BG_J_INT, false, 1, 60000, NULL                                               \
+	}
 
 static const struct bg_field prepare_fields[] = {
 	TARGET,
@@ -203,10 +210,8 @@ static const struct bg_field pause_fields[] = {
 	{NULL},
 };
 static const struct bg_field resume_fields[] = {
-	TARGET,
-	{"epoch", BG_J_INT, false, 1, INT64_MAX / 2, NULL},
-	DEADLINE,
-	{"offsets", BG_J_OBJECT, false, 0, 0, NULL},
+	TARGET,   {"epoch", BG_J_INT, false, 1, INT64_MAX / 2, NULL},
+	DEADLINE, {"offsets", BG_J_OBJECT, false, 0, 0, NULL},
 	{NULL},
 };
 static const struct bg_field target_fields[] = {TARGET, {NULL}};
@@ -251,7 +256,8 @@ static char *read_token(const struct bg_conf *conf, struct bg_err *err, int *ret
 int con_api_start(struct con *c, struct bg_err *err)
 {
 	const struct bg_conf *conf = c->d->conf;
-	const char *listen = bg_conf_str(conf, "http", "listen"), *sock = bg_conf_str(conf, "control", "socket");
+	const char *listen = bg_conf_str(conf, "http", "listen"),
+		   *sock = bg_conf_str(conf, "control", "socket");
 	const char *hosts[33] = {NULL};
 	struct bg_http_opts o = {.routes = routes, .arg = c, .hosts = hosts};
 	int rc;

@@ -31,7 +31,8 @@ static void check_range(const struct con *c, const struct con_part *p, struct co
 		ch->verdict = CON_CHOICE_RANGES;
 }
 
-static struct con_choice choose_plain(const struct con *c, const struct con_part *p, const struct bg_offs *own)
+static struct con_choice choose_plain(const struct con *c, const struct con_part *p,
+				      const struct bg_offs *own)
 {
 	const struct bg_off *o = bg_offs_find(own, p->topic, p->partition);
 	const struct bg_off *r = bg_offs_find(&c->ranges, p->topic, p->partition);
@@ -52,12 +53,13 @@ static struct con_choice choose_plain(const struct con *c, const struct con_part
 	return ch;
 }
 
-struct con_choice con_choose(const struct con *c, const struct con_part *p, int64_t epoch, const struct bg_offs *own,
-			     bool adopt)
+struct con_choice con_choose(const struct con *c, const struct con_part *p, int64_t epoch,
+			     const struct bg_offs *own, bool adopt)
 {
 	const struct bg_off *o = bg_offs_find(own, p->topic, p->partition);
 	const struct bg_off *h = bg_offs_find(&c->handed, p->topic, p->partition);
-	struct con_choice ch = {.verdict = CON_CHOICE_OK, .offset = p->position, .epoch = p->epoch, .own = true};
+	struct con_choice ch = {
+		.verdict = CON_CHOICE_OK, .offset = p->position, .epoch = p->epoch, .own = true};
 	bool allowed = (adopt && p->started) || (h && h->offset >= 0) ||
 		       (p->position >= 0 && p->started && p->epoch == epoch);
 

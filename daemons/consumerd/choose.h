@@ -24,8 +24,8 @@ struct con_choice {
  * wins, then the higher offset. Allowed only where something is of `epoch` or was handed; `adopt`: an
  * instance at work goes on from its own position. Plain mode: the commit, else the policy.
  */
-struct con_choice con_choose(const struct con *c, const struct con_part *p, int64_t epoch, const struct bg_offs *own,
-			     bool adopt);
+struct con_choice con_choose(const struct con *c, const struct con_part *p, int64_t epoch,
+			     const struct bg_offs *own, bool adopt);
 /* New log ranges were read (low in .offset, high in .floor). */
 void con_ranges_set(struct con *c, const struct bg_offs *ranges);
 

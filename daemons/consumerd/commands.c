@@ -12,6 +12,7 @@
 #include "consumerd/commands_int.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/handler.h"
 #include "consumerd/source.h"
 #include "consumerd/start.h"
 #include "consumerd/state.h"
@@ -71,7 +72,8 @@ static void on_deadline(void *arg)
 
 	if (!cmd->admitted) {
 		if (cmd->req)
-			bg_http_error(cmd->req, 503, "busy", "the command could not be admitted before its deadline");
+			bg_http_error(cmd->req, 503, "busy",
+				      "the command could not be admitted before its deadline");
 		cmd->req = NULL;
 		return;
 	}
@@ -106,8 +108,9 @@ static struct con_cmd *new_cmd(struct con *c, struct bg_http_req *r, enum con_cm
 	cmd->epoch = bg_json_int(b, "epoch", 0);
 	cmd->has_offsets = offsets != NULL;
 	cmd->eager = !strcmp(bg_json_str(b, "answer", "committed"), "eager");
-	cmd->named = bg_json_get(b, "incarnation") ? (strcmp(bg_json_str(b, "incarnation", ""), c->incarnation) ? -1 : 1)
-						   : 0;
+	cmd->named = bg_json_get(b, "incarnation")
+			     ? (strcmp(bg_json_str(b, "incarnation", ""), c->incarnation) ? -1 : 1)
+			     : 0;
 	cmd->side = kind == CON_CMD_RESUME ? CON_SIDE_ACTIVE : CON_SIDE_PAUSED;
 	if (kind == CON_CMD_PREPARE && !strcmp(bg_json_str(b, "active", ""), bg_color_name(c->cfg.color)))
 		cmd->side = CON_SIDE_ACTIVE;
@@ -199,7 +202,8 @@ static void durable(void *arg, const struct bg_err *err)
 	if (err) {
 		con_error(c, err->code, "%s", err->msg);
 		if (cmd->req)
-			bg_http_error(cmd->req, 500, "not_durable", "the epoch could not be written: %s", err->msg);
+			bg_http_error(cmd->req, 500, "not_durable", "the epoch could not be written: %s",
+				      err->msg);
 		con_cmd_end(cmd);
 	} else {
 		c->ep.durable = cmd->epoch;
@@ -216,11 +220,13 @@ static void admit(struct con *c, struct con_cmd *cmd)
 
 	/* Plain mode has no epochs: only the local pause is for it. */
 	if (c->cfg.mode == CON_PLAIN && (cmd->epoch || cmd->kind == CON_CMD_PREPARE)) {
-		con_answer_error(cmd, 409, "wrong_mode", "this instance runs in mode plain: it knows no epochs");
+		con_answer_error(cmd, 409, "wrong_mode",
+				 "this instance runs in mode plain: it knows no epochs");
 		con_cmd_end(cmd);
 		return;
 	}
-	v = con_epochs_judge(&c->ep, cmd->side, cmd->epoch, cmd->kind == CON_CMD_PAUSE ? BG_MAX(cmd->named, 0) : cmd->named,
+	v = con_epochs_judge(&c->ep, cmd->side, cmd->epoch,
+			     cmd->kind == CON_CMD_PAUSE ? BG_MAX(cmd->named, 0) : cmd->named,
 			     c->cfg.require_epoch && c->cfg.mode != CON_PLAIN,
 			     c->state == CON_FENCED && cmd->kind == CON_CMD_RESUME);
 	/* A prepare is a promise: it needs no name, the resume that follows does. */
@@ -259,7 +265,8 @@ void con_commands_run_queue(struct con *c)
 			continue;
 		}
 		admit(c, cmd);
-		next = c->commands->head; /* the list may have changed: from the head, admitted ones are passed over */
+		next = c->commands
+			       ->head; /* the list may have changed: from the head, admitted ones are passed over */
 	}
 }
 
@@ -303,7 +310,8 @@ void con_cmd_unpause(struct bg_http_req *r, void *arg)
 	if (c->local_pause) {
 		c->local_pause = false;
 		bg_log(BG_NOTICE, "local_pause", "the local pause is over");
-		if (c->cfg.mode == CON_PLAIN || (c->ep.side == CON_SIDE_ACTIVE && c->work_epoch == c->ep.epoch))
+		if (c->cfg.mode == CON_PLAIN ||
+		    (c->ep.side == CON_SIDE_ACTIVE && c->work_epoch == c->ep.epoch))
 			con_event(c, CON_EV_RESUME, "local pause over");
 		con_changed(c);
 	}

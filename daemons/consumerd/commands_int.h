@@ -26,9 +26,9 @@ struct con_cmd {
 struct con_commands {
 	struct con_cmd *head; /* in order of arrival */
 	int n;
-	struct con_cmd *writing; /* waits for its epoch to be durable */
-	int64_t handed_epoch, pause_epoch; /* of c->handed and c->last_pause */
-	bool start_commit;       /* the start's commit is awaited */
+	struct con_cmd *writing;                         /* waits for its epoch to be durable */
+	int64_t handed_epoch, pause_epoch;               /* of c->handed and c->last_pause */
+	bool start_commit;                               /* the start's commit is awaited */
 	int64_t drain_from_us, drained_us, committed_us; /* of the drain under way */
 	int64_t resume_from_us, positioned_us;
 };

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "consumerd/commands.h"
+#include "consumerd/con_stop.h"
 #include "consumerd/ledger.h"
 #include "consumerd/source.h"
 
@@ -144,7 +145,8 @@ static rd_kafka_resp_err_t first_error(rd_kafka_resp_err_t err, const rd_kafka_t
 	return err;
 }
 
-static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *l, void *opaque)
+static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *l,
+		      void *opaque)
 {
 	struct con *c = opaque;
 
@@ -178,6 +180,7 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 	if (m.rk && !m.outstanding && (m.again || m.nnext))
 		send_commit(c);
 	con_commands_committed(c);
+	con_stop_check(c);
 }
 
 /* Everything that is acknowledged and not committed; with `force` every position. */

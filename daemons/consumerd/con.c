@@ -104,7 +104,8 @@ void con_event(struct con *c, enum con_event ev, const char *why)
 		snprintf(epoch, sizeof epoch, "%lld", (long long)c->ep.epoch);
 		bg_log_ctx("epoch", epoch);
 		con_ledger_state(c, con_state_name(old), con_state_name(c->state));
-		bg_log(BG_NOTICE, "state", "%s -> %s (%s)", con_state_name(old), con_state_name(c->state), why);
+		bg_log(BG_NOTICE, "state", "%s -> %s (%s)", con_state_name(old), con_state_name(c->state),
+		       why);
 		con_changed(c);
 	}
 	act(c, action);

@@ -65,19 +65,19 @@ struct con {
 	struct con_epochs ep;
 	int64_t work_epoch; /* the epoch it is ACTIVE (or DRAINING) under: *from* keeps its old one after prepare */
 	int64_t since_real_us, since_us;
-	uint64_t seq;        /* grows with every change that status shows */
-	bool local_pause;    /* a pause without epoch is in force */
-	bool stopping;       /* SIGTERM */
-	bool held;           /* stall guard: nothing is handed out, no command carried out */
-	bool connected;      /* the broker has answered and does */
-	bool fenced_told;    /* hello says it */
-	char cause[64];      /* of FENCED or FAILED */
+	uint64_t seq;     /* grows with every change that status shows */
+	bool local_pause; /* a pause without epoch is in force */
+	bool stopping;    /* SIGTERM */
+	bool held;        /* stall guard: nothing is handed out, no command carried out */
+	bool connected;   /* the broker has answered and does */
+	bool fenced_told; /* hello says it */
+	char cause[64];   /* of FENCED or FAILED */
 	char last_error[256];
 
 	struct con_parts parts;
-	struct bg_offs all;    /* every partition of the topics; refreshed now and then */
-	struct bg_offs ranges; /* low in .offset, high in .floor, as last read */
-	struct bg_offs handed; /* offsets of the last accepted resume, for partitions that come late */
+	struct bg_offs all;        /* every partition of the topics; refreshed now and then */
+	struct bg_offs ranges;     /* low in .offset, high in .floor, as last read */
+	struct bg_offs handed;     /* offsets of the last accepted resume, for partitions that come late */
 	struct bg_offs last_pause; /* the answer of the last proved pause: same epoch, same answer */
 
 	struct con_source *source;

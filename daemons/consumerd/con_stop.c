@@ -31,7 +31,8 @@ static void too_long(void *arg)
 	struct con *c = arg;
 
 	if (!leaving) {
-		bg_log(BG_WARN, "stopping", "%d records are still in the handler: they will be given again elsewhere",
+		bg_log(BG_WARN, "stopping",
+		       "%d records are still in the handler: they will be given again elsewhere",
 		       c->parts.in_flight);
 		bg_timer_start(limit, 5000000);
 		leave(c);

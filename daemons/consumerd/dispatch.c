@@ -14,8 +14,9 @@
 #include "consumerd/meters.h"
 #include "consumerd/source.h"
 
-#define PEND_HIGH   5000 /* records received and not handed out, per partition: pause above, go on below a half */
-#define FLUSH_EVERY 512  /* records that are done and not acknowledged in one turn */
+#define PEND_HIGH                                                                                            \
+	5000 /* records received and not handed out, per partition: pause above, go on below a half */
+#define FLUSH_EVERY 512 /* records that are done and not acknowledged in one turn */
 
 static struct {
 	struct con_rec **done; /* by the handler, not acknowledged yet */
@@ -126,8 +127,8 @@ static void failed(struct con *c, struct con_rec *r, const char *error)
 	struct con_part *p = r->part;
 
 	c->errors_total++;
-	con_error(c, "handler", "%s [%d] offset %lld, attempt %d: %s", p->topic, p->partition, (long long)r->offset,
-		  r->attempts, error);
+	con_error(c, "handler", "%s [%d] offset %lld, attempt %d: %s", p->topic, p->partition,
+		  (long long)r->offset, r->attempts, error);
 	if (r->orphan) {
 		con_rec_ack(&c->parts, r);
 	} else {

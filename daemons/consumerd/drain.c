@@ -120,7 +120,8 @@ static void superseded(struct con_cmd *cmd)
 
 static void is_fenced(struct con_cmd *cmd)
 {
-	con_answer_error(cmd, 409, "stale_epoch", "the broker refused this instance: it waits for a higher epoch");
+	con_answer_error(cmd, 409, "stale_epoch",
+			 "the broker refused this instance: it waits for a higher epoch");
 }
 
 static void is_failed(struct con_cmd *cmd)

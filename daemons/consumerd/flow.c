@@ -22,7 +22,8 @@ static void tell(struct con *c, rd_kafka_topic_partition_list_t *l, bool pause)
 
 	if (!l)
 		return;
-	err = pause ? rd_kafka_pause_partitions(c->source->rk, l) : rd_kafka_resume_partitions(c->source->rk, l);
+	err = pause ? rd_kafka_pause_partitions(c->source->rk, l)
+		    : rd_kafka_resume_partitions(c->source->rk, l);
 	if (err)
 		con_error(c, "flow", "cannot %s: %s", pause ? "pause" : "resume", rd_kafka_err2str(err));
 	rd_kafka_topic_partition_list_destroy(l);

@@ -58,7 +58,8 @@ static void log_give(struct con *c, struct con_rec *r)
 	bg_json_add_int(o, "timestamp_ms", rd_kafka_message_timestamp(r->msg, &type));
 	add_text(o, "key", r->msg->key, r->msg->key_len);
 	add_text(o, "value", r->msg->payload, r->msg->len);
-	bg_buf_puts(&h.buf, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE));
+	bg_buf_puts(&h.buf, json_object_to_json_string_ext(o, JSON_C_TO_STRING_PLAIN |
+								      JSON_C_TO_STRING_NOSLASHESCAPE));
 	bg_buf_puts(&h.buf, "\n");
 	json_object_put(o);
 	con_done(c, r, NULL);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "common/auth.h"
+#include "common/token.h"
 #include "common/log.h"
 #include "common/mem.h"
 
@@ -32,8 +32,8 @@ static void answered(void *arg, const struct bg_httpc_answer *a)
 
 	k->call = 0;
 	if (a->status == 200) {
-		bg_log(BG_INFO, "hello", "%s wants us %s at epoch %lld", k->url, bg_json_str(a->json, "desired", "?"),
-		       (long long)bg_json_int(a->json, "epoch", 0));
+		bg_log(BG_INFO, "hello", "%s wants us %s at epoch %lld", k->url,
+		       bg_json_str(a->json, "desired", "?"), (long long)bg_json_int(a->json, "epoch", 0));
 		bg_backoff_reset(&k->backoff);
 		k->told_failure = false;
 		return;
@@ -50,7 +50,8 @@ static void send_hello(void *arg)
 	struct controller *k = arg;
 	struct con *c = k->c;
 	_cleanup_json_ struct json_object *o = json_object_new_object();
-	struct bg_httpc_call call = {.method = "POST", .base = k->url, .path = "/v1/hello", .deadline_us = 5000000};
+	struct bg_httpc_call call = {
+		.method = "POST", .base = k->url, .path = "/v1/hello", .deadline_us = 5000000};
 
 	bg_httpc_cancel(c->httpc, k->call);
 	bg_json_add_str(o, "switch", c->cfg.sw);

@@ -34,11 +34,14 @@ int con_ledger_open(struct con *c, const char *path, struct bg_err *err)
 	l = bg_xcalloc(1, sizeof *l);
 	l->fd = fd;
 	l->path = bg_xstrdup(path);
-	snprintf(l->head, sizeof l->head, "\"i\":\"%s\",\"c\":\"%s\"", c->cfg.instance, bg_color_name(c->cfg.color));
+	snprintf(l->head, sizeof l->head, "\"i\":\"%s\",\"c\":\"%s\"", c->cfg.instance,
+		 bg_color_name(c->cfg.color));
 	c->ledger = l;
-	bg_buf_printf(&l->buf, "{\"t\":%lld,%s,\"ev\":\"start\",\"sw\":\"%s\",\"boot\":\"%s\",\"inc\":\"%s\",\"real_us\":%lld}\n",
-		      (long long)bg_now_us() * 1000, l->head, c->cfg.sw, bg_boot_id(), c->incarnation,
-		      (long long)bg_real_us());
+	bg_buf_printf(
+		&l->buf,
+		"{\"t\":%lld,%s,\"ev\":\"start\",\"sw\":\"%s\",\"boot\":\"%s\",\"inc\":\"%s\",\"real_us\":%lld}\n",
+		(long long)bg_now_us() * 1000, l->head, c->cfg.sw, bg_boot_id(), c->incarnation,
+		(long long)bg_real_us());
 	if (!con_ledger_flush(c))
 		return bg_err_set(err, -EIO, "ledger", "[ledger] path %s: cannot write", path);
 	return 0;
@@ -124,8 +127,8 @@ void con_ledger_offsets(struct con *c, const char *ev, const struct bg_offs *off
 	if (!l)
 		return;
 	j = bg_offs_to_json(offs);
-	bg_buf_printf(&l->buf, "{\"t\":%lld,%s,\"ev\":\"%s\",\"e\":%lld,", (long long)bg_now_us() * 1000, l->head, ev,
-		      (long long)c->work_epoch);
+	bg_buf_printf(&l->buf, "{\"t\":%lld,%s,\"ev\":\"%s\",\"e\":%lld,", (long long)bg_now_us() * 1000,
+		      l->head, ev, (long long)c->work_epoch);
 	if (why)
 		bg_buf_printf(&l->buf, "\"why\":\"%s\",", why);
 	bg_buf_printf(&l->buf, "\"offs\":%s}\n", bg_json_text(j));
@@ -150,10 +153,11 @@ void con_ledger_skip(struct con *c, const char *topic, int32_t partition, int64_
 
 	if (!l)
 		return;
-	bg_buf_printf(&l->buf,
-		      "{\"t\":%lld,%s,\"ev\":\"skip\",\"e\":%lld,\"tp\":\"%s\",\"p\":%d,\"o\":%lld,\"reason\":\"%s\"}\n",
-		      (long long)bg_now_us() * 1000, l->head, (long long)c->work_epoch, topic, partition,
-		      (long long)offset, reason);
+	bg_buf_printf(
+		&l->buf,
+		"{\"t\":%lld,%s,\"ev\":\"skip\",\"e\":%lld,\"tp\":\"%s\",\"p\":%d,\"o\":%lld,\"reason\":\"%s\"}\n",
+		(long long)bg_now_us() * 1000, l->head, (long long)c->work_epoch, topic, partition,
+		(long long)offset, reason);
 	con_ledger_flush(c);
 }
 

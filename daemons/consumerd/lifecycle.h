@@ -28,8 +28,8 @@ enum con_action {
 	CON_ACTIONS
 };
 
-const char *con_state_name(enum con_state s);  /* its own name, "RESUMING" too */
-const char *con_state_wire(enum con_state s);  /* as protocol.md says: RESUMING is PAUSED outside */
+const char *con_state_name(enum con_state s); /* its own name, "RESUMING" too */
+const char *con_state_wire(enum con_state s); /* as protocol.md says: RESUMING is PAUSED outside */
 const char *con_event_name(enum con_event e);
 const char *con_action_name(enum con_action a);
 
@@ -45,9 +45,9 @@ struct con_epochs {
 	enum con_side side;
 	int64_t durable; /* the epoch that is on disk with its side */
 	enum con_side durable_side;
-	int64_t floor;        /* from commit metadata, when the state file was not there */
-	bool floor_known;     /* false: it still has to be read */
-	bool needs_name;      /* no state file, no command carried out yet: a resume must name the incarnation */
+	int64_t floor;    /* from commit metadata, when the state file was not there */
+	bool floor_known; /* false: it still has to be read */
+	bool needs_name;  /* no state file, no command carried out yet: a resume must name the incarnation */
 };
 
 enum con_verdict {

@@ -1,1 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
+noinst_LIBRARIES += libconsumerd.a
+libconsumerd_a_SOURCES = \
+	daemons/consumerd/answers.c daemons/consumerd/answers.h daemons/consumerd/api.c daemons/consumerd/api.h \
+	daemons/consumerd/choose.c daemons/consumerd/choose.h daemons/consumerd/commands.c daemons/consumerd/commands.h \
+	daemons/consumerd/commands_int.h daemons/consumerd/commit.c daemons/consumerd/commit.h \
+	daemons/consumerd/con.c daemons/consumerd/con.h daemons/consumerd/con_conf.c daemons/consumerd/con_conf.h \
+	daemons/consumerd/con_main.c daemons/consumerd/con_main.h daemons/consumerd/con_stop.c daemons/consumerd/con_stop.h \
+	daemons/consumerd/dispatch.c daemons/consumerd/dispatch.h daemons/consumerd/drain.c \
+	daemons/consumerd/faults.c daemons/consumerd/faults.h daemons/consumerd/flow.c \
+	daemons/consumerd/handler.c daemons/consumerd/handler.h daemons/consumerd/handler_log.c daemons/consumerd/handler_null.c \
+	daemons/consumerd/hello.c daemons/consumerd/hello.h daemons/consumerd/ledger.c daemons/consumerd/ledger.h \
+	daemons/consumerd/lifecycle.c daemons/consumerd/lifecycle.def daemons/consumerd/lifecycle.h \
+	daemons/consumerd/meters.c daemons/consumerd/meters.h daemons/consumerd/parts.c daemons/consumerd/parts.h \
+	daemons/consumerd/rebalance.c daemons/consumerd/rebalance.h daemons/consumerd/source.c daemons/consumerd/source.h \
+	daemons/consumerd/source_int.h daemons/consumerd/start.c daemons/consumerd/start.h daemons/consumerd/state.c \
+	daemons/consumerd/state.h daemons/consumerd/status.c
+sbin_PROGRAMS += bg-consumerd
+bg_consumerd_SOURCES = daemons/consumerd/main.c
+bg_consumerd_LDADD = libconsumerd.a $(BG_COMMON_LIBS)

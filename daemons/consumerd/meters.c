@@ -9,7 +9,8 @@
 #include "consumerd/commit.h"
 
 struct con_meters {
-	struct bg_series *records, *bytes, *errors, *skipped, *in_flight, *epoch, *active_color, *latency, *connected, *commit;
+	struct bg_series *records, *bytes, *errors, *skipped, *in_flight, *epoch, *active_color, *latency,
+		*connected, *commit;
 	struct bg_metric *state, *version, *lag, *position, *committed;
 	struct bg_series *lag_sum;
 	int64_t last_us;
@@ -35,10 +36,13 @@ static void scrape_parts(struct con *c)
 		if (!p->assigned)
 			continue;
 		snprintf(part, sizeof part, "%d", p->partition);
-		bg_series_set(bg_series(m->lag, "consumergroup", c->cfg.group, "topic", p->topic, "partition", part, NULL),
+		bg_series_set(bg_series(m->lag, "consumergroup", c->cfg.group, "topic", p->topic, "partition",
+					part, NULL),
 			      lag);
-		bg_series_set(bg_series(m->position, "topic", p->topic, "partition", part, NULL), (double)p->position);
-		bg_series_set(bg_series(m->committed, "topic", p->topic, "partition", part, NULL), (double)p->committed);
+		bg_series_set(bg_series(m->position, "topic", p->topic, "partition", part, NULL),
+			      (double)p->position);
+		bg_series_set(bg_series(m->committed, "topic", p->topic, "partition", part, NULL),
+			      (double)p->committed);
 		sum += lag;
 	}
 	bg_series_set(m->lag_sum, sum);
@@ -58,8 +62,9 @@ static void on_scrape(void *arg)
 	bg_series_set(m->active_color, c->state == CON_ACTIVE);
 	bg_series_set(m->commit, (double)con_commit_last_us(c) / 1e6);
 	for (int s = 0; s < CON_STATES; s++)
-		bg_series_set(bg_series(m->state, "switch", c->cfg.sw, "color", bg_color_name(c->cfg.color), "instance",
-					c->cfg.instance, "state", con_state_name((enum con_state)s), NULL),
+		bg_series_set(bg_series(m->state, "switch", c->cfg.sw, "color", bg_color_name(c->cfg.color),
+					"instance", c->cfg.instance, "state",
+					con_state_name((enum con_state)s), NULL),
 			      c->state == (enum con_state)s);
 	scrape_parts(c);
 }
@@ -71,7 +76,8 @@ static struct bg_metric *gauge(struct con *c, const char *name, const char *help
 
 static struct bg_series *labelled(struct con *c, struct bg_metric *f)
 {
-	return bg_series(f, "switch", c->cfg.sw, "color", bg_color_name(c->cfg.color), "instance", c->cfg.instance, NULL);
+	return bg_series(f, "switch", c->cfg.sw, "color", bg_color_name(c->cfg.color), "instance",
+			 c->cfg.instance, NULL);
 }
 
 static struct bg_series *counter(struct con *c, const char *name, const char *help)
@@ -88,18 +94,23 @@ void con_meters_init(struct con *c)
 	m->records = counter(c, "bg_consumer_records_total", "Records that the handler acknowledged.");
 	m->bytes = counter(c, "bg_consumer_bytes_total", "Bytes of keys and values of acknowledged records.");
 	m->errors = counter(c, "kafka_consumer_errors_total", "Errors of the handler.");
-	m->skipped = counter(c, "bg_consumer_records_skipped_total", "Records that were not processed, by policy.");
+	m->skipped = counter(c, "bg_consumer_records_skipped_total",
+			     "Records that were not processed, by policy.");
 	m->in_flight = labelled(c, gauge(c, "bg_consumer_in_flight_records", "Records in the handler."));
 	m->epoch = labelled(c, gauge(c, "bg_consumer_epoch", "The highest epoch this instance knows."));
 	m->connected = labelled(c, gauge(c, "bg_consumer_connected", "1 while a broker answers."));
-	m->active_color = labelled(c, gauge(c, "kafka_consumer_active_color", "1 while this instance is ACTIVE."));
-	m->commit = labelled(c, gauge(c, "bg_consumer_last_commit_seconds", "Round trip of the last commit."));
+	m->active_color =
+		labelled(c, gauge(c, "kafka_consumer_active_color", "1 while this instance is ACTIVE."));
+	m->commit =
+		labelled(c, gauge(c, "bg_consumer_last_commit_seconds", "Round trip of the last commit."));
 	m->latency = labelled(c, bg_metric(c->metrics, BG_HISTOGRAM, "bg_consumer_handler_seconds",
 					   "Time a record spends in the handler."));
 	m->state = gauge(c, "kafka_consumer_lifecycle_state", "1 for the present state.");
-	m->lag = gauge(c, "kafka_consumergroup_lag", "Records behind the end of the log, of partitions held.");
-	m->lag_sum = bg_series(gauge(c, "kafka_consumer_lag_sum", "Sum of the lag of the partitions held."), "switch",
-			       c->cfg.sw, "color", bg_color_name(c->cfg.color), "instance", c->cfg.instance, NULL);
+	m->lag =
+		gauge(c, "kafka_consumergroup_lag", "Records behind the end of the log, of partitions held.");
+	m->lag_sum = bg_series(gauge(c, "kafka_consumer_lag_sum", "Sum of the lag of the partitions held."),
+			       "switch", c->cfg.sw, "color", bg_color_name(c->cfg.color), "instance",
+			       c->cfg.instance, NULL);
 	m->position = gauge(c, "bg_consumer_position_offset", "Next offset to be handed out.");
 	m->committed = gauge(c, "bg_consumer_committed_offset", "Committed offset.");
 	m->last_us = bg_now_us();

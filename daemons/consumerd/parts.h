@@ -34,10 +34,10 @@ struct con_rec {
 	rd_kafka_message_t *msg;
 	int64_t offset;
 	int64_t given_us;
-	bool out;     /* in the ring (handed out) */
-	bool acked;   /* acknowledged, waits for those before it */
-	bool failed;  /* the handler could not; it is given again when the back-off is over */
-	bool orphan;  /* its partition was taken away: the acknowledgement counts for nothing */
+	bool out;    /* in the ring (handed out) */
+	bool acked;  /* acknowledged, waits for those before it */
+	bool failed; /* the handler could not; it is given again when the back-off is over */
+	bool orphan; /* its partition was taken away: the acknowledgement counts for nothing */
 	int attempts;
 	struct con_rec *next; /* in pending, or of the ring by offset */
 };
@@ -47,8 +47,8 @@ struct con_part {
 	int32_t partition;
 	rd_kafka_topic_t *rkt; /* for seek; of the present handle */
 	bool assigned;
-	bool kpaused;   /* what librdkafka was told */
-	bool started;   /* positioned under the present work epoch */
+	bool kpaused;    /* what librdkafka was told */
+	bool started;    /* positioned under the present work epoch */
 	bool told_first; /* first record of this epoch was shown */
 	bool failed;
 	bool revoking;
@@ -57,12 +57,12 @@ struct con_part {
 	int64_t acked;    /* lowest not acknowledged = committable; -1 unknown */
 	int64_t epoch;    /* under which position and acked were reached */
 	int64_t committed, committed_epoch;
-	int64_t fetch_next; /* what was asked of Kafka: the lowest offset that may come */
+	int64_t fetch_next;        /* what was asked of Kafka: the lowest offset that may come */
 	int64_t first_us, last_us; /* first and last record of this epoch, monotonic */
 	uint64_t records, bytes;
 
-	struct con_rec *out_head, *out_tail;  /* handed out, by offset */
-	int nout;                             /* of them not acknowledged */
+	struct con_rec *out_head, *out_tail;   /* handed out, by offset */
+	int nout;                              /* of them not acknowledged */
 	struct con_rec *pend_head, *pend_tail; /* received, not handed out */
 	int npend;
 };

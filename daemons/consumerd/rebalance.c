@@ -49,7 +49,8 @@ static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 	if (parts->cnt)
 		rd_kafka_pause_partitions(rk, parts);
 	for (int i = 0; i < parts->cnt; i++) {
-		struct con_part *p = con_part_get(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
+		struct con_part *p =
+			con_part_get(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
 		con_part_drop_pending(&c->parts, p);
 		p->assigned = true;
@@ -62,7 +63,8 @@ static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 	s->joined = true;
 	c->connected = true;
 	bg_backoff_reset(&s->backoff);
-	bg_log(BG_INFO, "assigned", "%d partitions given, %zu held", parts->cnt, con_parts_assigned(&c->parts));
+	bg_log(BG_INFO, "assigned", "%d partitions given, %zu held", parts->cnt,
+	       con_parts_assigned(&c->parts));
 	con_start_assigned(c);
 	con_changed(c);
 }
@@ -77,7 +79,8 @@ static void finish_revoke(struct con *c, const char *why)
 	bg_timer_free(s->revoke_timer);
 	s->revoke_timer = NULL;
 	for (int i = 0; i < parts->cnt; i++) {
-		struct con_part *p = con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
+		struct con_part *p =
+			con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
 		if (!p)
 			continue;
@@ -100,7 +103,8 @@ static void revoke_timed_out(void *arg)
 {
 	struct con *c = arg;
 
-	con_error(c, "revoke", "the handler still has records of partitions that are taken away: they will be repeated");
+	con_error(c, "revoke",
+		  "the handler still has records of partitions that are taken away: they will be repeated");
 	finish_revoke(c, "time-out");
 }
 
@@ -123,8 +127,8 @@ void con_source_try_revoke(struct con *c)
 	if (!s->revoking || s->revoke_commit)
 		return;
 	for (int i = 0; i < s->revoking->cnt; i++) {
-		struct con_part *p =
-			con_part_find(&c->parts, s->revoking->elems[i].topic, s->revoking->elems[i].partition);
+		struct con_part *p = con_part_find(&c->parts, s->revoking->elems[i].topic,
+						   s->revoking->elems[i].partition);
 
 		if (p && p->nout)
 			return;
@@ -145,7 +149,8 @@ static void on_revoke(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 	bool lost = rd_kafka_assignment_lost(rk);
 
 	for (int i = 0; i < parts->cnt; i++) {
-		struct con_part *p = con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
+		struct con_part *p =
+			con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
 		if (!p)
 			continue;
@@ -178,7 +183,8 @@ void con_rebalance_forget(struct con *c)
 	s->revoke_commit = false;
 }
 
-void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts, void *opaque)
+void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts,
+		      void *opaque)
 {
 	struct con *c = opaque;
 

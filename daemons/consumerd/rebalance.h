@@ -6,7 +6,8 @@
 #include "consumerd/con.h"
 
 /* librdkafka's rebalance callback: opaque is the struct con. */
-void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts, void *opaque);
+void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts,
+		      void *opaque);
 /* The handle goes away: a waiting revoke is void. */
 void con_rebalance_forget(struct con *c);
 

@@ -3,6 +3,7 @@
 
 #include "consumerd/source.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -33,8 +34,8 @@ static void on_error_message(struct con *c, rd_kafka_message_t *msg)
 			break;
 		p->failed = true;
 		snprintf(c->cause, sizeof c->cause, "offset_out_of_range");
-		con_error(c, "offset_out_of_range", "%s [%d]: offset %lld is not in the log any more: %s", p->topic,
-			  p->partition, (long long)p->fetch_next, rd_kafka_message_errstr(msg));
+		con_error(c, "offset_out_of_range", "%s [%d]: offset %lld is not in the log any more: %s",
+			  p->topic, p->partition, (long long)p->fetch_next, rd_kafka_message_errstr(msg));
 		con_source_pause(c, p, CON_WHY_FAULT);
 		con_event(c, CON_EV_BROKEN, "offset out of range");
 		break;
@@ -132,7 +133,8 @@ static int make_handle(struct con *c, struct bg_err *err)
 			     "enable.partition.eof", "false", NULL);
 	if (c->cfg.mode == CON_HANDOVER) {
 		rd_kafka_conf_set(conf, "group.instance.id", c->cfg.static_id, text, sizeof text);
-		rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", text, sizeof text);
+		rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", text,
+				  sizeof text);
 	}
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_rebalance_cb(conf, con_on_rebalance);

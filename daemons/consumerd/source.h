@@ -15,7 +15,7 @@ void con_source_free(struct con *c); /* after stop */
 
 /* Member of the group, with an assignment (perhaps an empty one). */
 bool con_source_joined(const struct con *c);
-rd_kafka_t *con_source_handle(const struct con *c); /* NULL while it is replaced */
+rd_kafka_t *con_source_handle(const struct con *c);  /* NULL while it is replaced */
 uint64_t con_source_generation(const struct con *c); /* grows with every handle */
 
 /* Add a reason to one partition, or to all that are assigned (one call to librdkafka). */

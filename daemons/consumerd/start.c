@@ -35,9 +35,11 @@ static struct {
 	struct con_start_result refused;
 	struct bg_timer *retry, *floor_retry;
 	struct bg_backoff backoff, floor_backoff;
-} m = {.backoff = {.min_us = 20000, .max_us = 1000000}, .floor_backoff = {.min_us = 50000, .max_us = 2000000}};
+} m = {.backoff = {.min_us = 20000, .max_us = 1000000},
+       .floor_backoff = {.min_us = 50000, .max_us = 2000000}};
 
-static void read_one(struct reading *r, const struct bg_err *err, const struct bg_offs *offs, struct bg_offs *into)
+static void read_one(struct reading *r, const struct bg_err *err, const struct bg_offs *offs,
+		     struct bg_offs *into)
 {
 	if (err) {
 		r->failed = true;
@@ -91,8 +93,8 @@ static int64_t read_floor(const struct bg_offs *own, const struct bg_offs *peer)
 	return BG_MAX(a, b);
 }
 
-__attribute__((format(printf, 4, 5))) static void refuse(struct con *c, int status, const char *word, const char *fmt,
-							  ...)
+__attribute__((format(printf, 4, 5))) static void refuse(struct con *c, int status, const char *word,
+							 const char *fmt, ...)
 {
 	va_list ap;
 
@@ -124,7 +126,8 @@ static void speculate(struct con *c)
 		if (offset < 0)
 			continue;
 		p->fetch_next = offset;
-		con_source_unpause(c, p, CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT | CON_WHY_RETRY);
+		con_source_unpause(c, p,
+				   CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT | CON_WHY_RETRY);
 	}
 }
 
@@ -205,8 +208,9 @@ static int check_choices(struct con *c)
 		m.refused.partition = p->partition;
 		m.refused.low = ch.low;
 		m.refused.high = ch.high;
-		refuse(c, 422, "offset_out_of_range", "%s [%d]: offset %lld is not in the log, which has %lld to %lld",
-		       p->topic, p->partition, (long long)ch.offset, (long long)ch.low, (long long)ch.high);
+		refuse(c, 422, "offset_out_of_range",
+		       "%s [%d]: offset %lld is not in the log, which has %lld to %lld", p->topic,
+		       p->partition, (long long)ch.offset, (long long)ch.low, (long long)ch.high);
 		return -1;
 	}
 	return 0;
@@ -258,8 +262,8 @@ static void begin_read(struct reading *r)
 	if (floor > m.epoch && c->cfg.mode == CON_HANDOVER) {
 		/* Rule 3: somebody was made active after this command was given. */
 		c->ep.floor = BG_MAX(c->ep.floor, floor);
-		refuse(c, 409, "stale_epoch", "the commits know of epoch %lld, the command is of %lld", (long long)floor,
-		       (long long)m.epoch);
+		refuse(c, 409, "stale_epoch", "the commits know of epoch %lld, the command is of %lld",
+		       (long long)floor, (long long)m.epoch);
 		return;
 	}
 	bg_offs_copy(&m.own, &r->own);
@@ -389,7 +393,8 @@ static void start_late(struct con *c, const struct bg_offs *own)
 		ch = con_choose(c, p, c->work_epoch, own, false);
 		if (ch.verdict != CON_CHOICE_OK) {
 			if (!(p->why & CON_WHY_NO_OFFSET))
-				con_error(c, "offset_needed", "%s [%d] was given to us, and nothing says where it starts",
+				con_error(c, "offset_needed",
+					  "%s [%d] was given to us, and nothing says where it starts",
 					  p->topic, p->partition);
 			con_source_pause(c, p, CON_WHY_NO_OFFSET);
 			continue;
@@ -430,10 +435,11 @@ static void learned(struct reading *r)
 		con_part_learn(p, o->offset, o->epoch);
 	}
 	floor = read_floor(&r->own, &r->peer);
-	if (c->cfg.mode == CON_HANDOVER && c->state == CON_ACTIVE && floor > c->work_epoch && floor > c->ep.epoch) {
+	if (c->cfg.mode == CON_HANDOVER && c->state == CON_ACTIVE && floor > c->work_epoch &&
+	    floor > c->ep.epoch) {
 		c->ep.floor = BG_MAX(c->ep.floor, floor);
-		con_error(c, "stale_epoch", "the commits know of epoch %lld, we work at %lld", (long long)floor,
-			  (long long)c->work_epoch);
+		con_error(c, "stale_epoch", "the commits know of epoch %lld, we work at %lld",
+			  (long long)floor, (long long)c->work_epoch);
 		con_event(c, CON_EV_REFUSED, "rule 3");
 		return;
 	}

@@ -11,7 +11,8 @@
 #include "common/mem.h"
 #include "common/statefile.h"
 
-static const char *const side_names[] = {[CON_SIDE_NONE] = "NONE", [CON_SIDE_PAUSED] = "PAUSED", [CON_SIDE_ACTIVE] = "ACTIVE"};
+static const char *const side_names[] = {
+	[CON_SIDE_NONE] = "NONE", [CON_SIDE_PAUSED] = "PAUSED", [CON_SIDE_ACTIVE] = "ACTIVE"};
 
 static const struct bg_field fields[] = {
 	{"version", BG_J_INT, true, 1, 1, NULL},
@@ -44,10 +45,12 @@ static int parse(struct con *c, const char *path, const char *data, size_t len, 
 		bg_err_prefix(err, "%s: ", path);
 		return -EBADMSG;
 	}
-	if (strcmp(bg_json_str(o, "switch", ""), c->cfg.sw) || strcmp(bg_json_str(o, "instance", ""), c->cfg.instance))
-		return bg_err_set(err, -EINVAL, "wrong_state",
-				  "%s belongs to switch %s, instance %s: every instance needs a state-dir of its own", path,
-				  bg_json_str(o, "switch", ""), bg_json_str(o, "instance", ""));
+	if (strcmp(bg_json_str(o, "switch", ""), c->cfg.sw) ||
+	    strcmp(bg_json_str(o, "instance", ""), c->cfg.instance))
+		return bg_err_set(
+			err, -EINVAL, "wrong_state",
+			"%s belongs to switch %s, instance %s: every instance needs a state-dir of its own",
+			path, bg_json_str(o, "switch", ""), bg_json_str(o, "instance", ""));
 	c->ep.epoch = c->ep.durable = bg_json_int(o, "epoch", 0);
 	side = bg_json_str(o, "side", "NONE");
 	for (int i = 0; i < 3; i++)
@@ -75,7 +78,8 @@ int con_state_load(struct con *c, struct bg_err *err)
 	if (!rc)
 		rc = parse(c, path, data, len, err);
 	if (rc == -ENOENT) {
-		bg_log(BG_NOTICE, "state", "%s is not there: the epoch is read from the broker's commits", path);
+		bg_log(BG_NOTICE, "state", "%s is not there: the epoch is read from the broker's commits",
+		       path);
 		unknown(c);
 		return 0;
 	}

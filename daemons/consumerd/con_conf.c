@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "consumerd/con_conf.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "consumerd/handler.h"
+
+static const struct bg_conf_key table[] = {
+	{"consumer", "switch", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
+	 "Name of the switch this instance belongs to."},
+	{"consumer", "color", BG_CONF_ENUM, NULL, 0, 0, "blue|green", 0,
+	 "Colour of the instance; unset: the first part of its name (blue-0)."},
+	{"consumer", "instance", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "Name of the instance, COLOR-ORDINAL; unset: the one given by -i."},
+	{"consumer", "ordinals", BG_CONF_INT, "-1", -1, 9999, NULL, 0,
+	 "Ordinal of the instance within its colour; -1: the number at the end of its name."},
+	{"consumer", "mode", BG_CONF_ENUM, "handover", 0, 0, "handover|plain", 0,
+	 "handover: each colour has its own group and waits joined and paused. plain: works whenever it runs; no switch commands it."},
+	{"consumer", "topics", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
+	 "Topic to consume; repeatable."},
+	{"consumer", "group", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
+	 "Consumer group (group.id)."},
+	{"consumer", "peer-group", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "Group of the other colour; needed in mode handover."},
+	{"consumer", "handler", BG_CONF_ENUM, "log", 0, 0, "log|null", 0, "What takes the records."},
+	{"consumer", "state-dir", BG_CONF_STRING, BG_STATEDIR "/consumerd/%i", 0, 0, NULL, 0,
+	 "Folder of the state file; every instance needs its own."},
+	{"consumer", "drain-timeout", BG_CONF_DURATION, "10 s", 1000, 3600000000, NULL, BG_CONF_RELOAD,
+	 "How long a pause or a stop waits for the handler when the command names no deadline."},
+	{"consumer", "stall-guard", BG_CONF_DURATION, "1 s", 10000, 60000000, NULL, 0,
+	 "A loop that stood still longer hands out nothing until the broker has confirmed a commit; keep it below heartbeat.interval.ms."},
+	{"consumer", "commit-interval", BG_CONF_DURATION, "1 s", 10000, 600000000, NULL, BG_CONF_RELOAD,
+	 "How often acknowledged offsets are committed."},
+	{"consumer", "max-in-flight", BG_CONF_INT, "1000", 1, 100000, NULL, BG_CONF_RELOAD,
+	 "Records of one partition in the handler at the same time."},
+	{"consumer", "require-epoch", BG_CONF_ENUM, "auto", 0, 0, "auto|no", 0,
+	 "auto: once an epoch was accepted, a resume needs one. no: nothing then protects from two active colours."},
+	{"consumer", "initial-offset", BG_CONF_ENUM, "fail", 0, 0, "earliest|latest|fail", 0,
+	 "Mode plain: where a partition without a commit starts."},
+	{"consumer", "url", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "Where controllers reach this instance, said in hello; unset: http.listen, or the control socket."},
+	{"handler:log", "path", BG_CONF_STRING, "-", 0, 0, NULL, 0,
+	 "File for the records as JSON lines; -: standard output."},
+	{"ledger", "path", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "File for the ledger that bg-verify reads; unset: none is kept."},
+	{"faults", "enabled", BG_CONF_BOOL, "no", 0, 0, NULL, BG_CONF_RELOAD,
+	 "Allow the calls under /fault, for tests."},
+	{"controller", "url", BG_CONF_LIST, NULL, 0, 0, NULL, 0,
+	 "bg-switchd to say hello to: http://HOST:PORT or unix:/path; repeatable."},
+	{"controller", "token-file", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "File with the token for the controllers."},
+	{"http", "listen", BG_CONF_STRING, "127.0.0.1:8080", 0, 0, NULL, 0,
+	 "Address and port of the HTTP interface, as in 127.0.0.1:8080 or [::1]:8080; none: no TCP."},
+	{"control", "socket", BG_CONF_STRING, BG_RUNDIR "/consumerd-%i.sock", 0, 0, NULL, 0,
+	 "Path of the Unix control socket; none: no socket."},
+	{"kafka", "*", BG_CONF_PASS, NULL, 0, 0, NULL, 0, "Any property of librdkafka."},
+	{NULL},
+};
+
+const struct bg_conf_key *const con_tables[] = {table, bg_conf_common_table, NULL};
+
+static const char *const reserved_handover[] = {"group.id",
+						"group.instance.id",
+						"enable.auto.commit",
+						"enable.auto.offset.store",
+						"auto.offset.reset",
+						"enable.partition.eof",
+						"partition.assignment.strategy",
+						NULL};
+static const char *const reserved_plain[] = {
+	"group.id",          "enable.auto.commit",   "enable.auto.offset.store",
+	"auto.offset.reset", "enable.partition.eof", NULL};
+
+static const char *instance_of(const struct bg_conf *c, const char *instance)
+{
+	const char *named = bg_conf_str(c, "consumer", "instance");
+
+	return named ? named : instance;
+}
+
+static int check_names(const struct bg_conf *c, const char *instance, struct bg_buf *errs)
+{
+	const char *sw = bg_conf_str(c, "consumer", "switch"), *color = bg_conf_str(c, "consumer", "color");
+	enum bg_color from_name;
+	char first[16] = "";
+	int rc = 0;
+
+	if (!instance) {
+		bg_buf_printf(errs, "%s: an instance is needed: set it or give -i, as in -i blue-0\n",
+			      bg_conf_where(c, "consumer", "instance"));
+		return -EINVAL;
+	}
+	if (!bg_name_valid(instance) || (sw && !bg_name_valid(sw))) {
+		bg_buf_printf(
+			errs,
+			"%s: names are 1 to 63 of a-z, 0-9, '.', '_' and '-', first a letter or digit\n",
+			bg_conf_where(c, "consumer", bg_name_valid(instance) ? "switch" : "instance"));
+		rc = -EINVAL;
+	}
+	bg_strlcpy(first, instance, sizeof first);
+	first[strcspn(first, "-")] = '\0';
+	if (!color && !bg_color_parse(first, &from_name)) {
+		bg_buf_printf(
+			errs,
+			"%s: expected blue or green, or an instance name that starts with it; it is %s\n",
+			bg_conf_where(c, "consumer", "color"), instance);
+		rc = -EINVAL;
+	}
+	if (bg_conf_int(c, "consumer", "ordinals") < 0 && bg_ordinal_of(instance) < 0) {
+		bg_buf_printf(errs,
+			      "%s: the instance name %s has no number at its end: say the ordinal here\n",
+			      bg_conf_where(c, "consumer", "ordinals"), instance);
+		rc = -EINVAL;
+	}
+	return rc;
+}
+
+static int check_groups(const struct bg_conf *c, struct bg_buf *errs)
+{
+	const char *group = bg_conf_str(c, "consumer", "group"),
+		   *peer = bg_conf_str(c, "consumer", "peer-group");
+
+	if (strcmp(bg_conf_str(c, "consumer", "mode"), "handover"))
+		return 0;
+	if (!peer) {
+		bg_buf_printf(errs, "%s: mode handover needs the group of the other colour\n",
+			      bg_conf_where(c, "consumer", "peer-group"));
+		return -EINVAL;
+	}
+	if (group && !strcmp(group, peer)) {
+		bg_buf_printf(errs, "%s: is the same as group; in mode handover each colour has its own\n",
+			      bg_conf_where(c, "consumer", "peer-group"));
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int con_conf_check(const struct bg_conf *c, const char *given, struct bg_buf *errs)
+{
+	const char *instance = instance_of(c, given);
+	bool handover = !strcmp(bg_conf_str(c, "consumer", "mode"), "handover");
+	int rc = 0;
+
+	if (check_names(c, instance, errs))
+		rc = -EINVAL;
+	if (check_groups(c, errs))
+		rc = -EINVAL;
+	if (bg_kafka_check(c, handover ? reserved_handover : reserved_plain, errs))
+		rc = -EINVAL;
+	return rc;
+}
+
+void con_conf_tune(struct con *c, const struct bg_conf *conf)
+{
+	c->tun.drain_timeout_us = bg_conf_int(conf, "consumer", "drain-timeout");
+	c->tun.commit_interval_us = bg_conf_int(conf, "consumer", "commit-interval");
+	c->tun.stall_guard_us = bg_conf_int(conf, "consumer", "stall-guard");
+	c->tun.max_in_flight = (int)bg_conf_int(conf, "consumer", "max-in-flight");
+}
+
+void con_conf_apply(struct con *c)
+{
+	const struct bg_conf *conf = c->d->conf;
+	struct con_config *g = &c->cfg;
+	const char *color = bg_conf_str(conf, "consumer", "color");
+	char first[16];
+
+	g->sw = bg_xstrdup(bg_conf_str(conf, "consumer", "switch"));
+	g->instance = bg_xstrdup(instance_of(conf, c->d->instance));
+	g->group = bg_xstrdup(bg_conf_str(conf, "consumer", "group"));
+	g->peer_group = bg_xstrdup(bg_conf_str(conf, "consumer", "peer-group"));
+	g->state_dir = bg_xstrdup(bg_conf_str(conf, "consumer", "state-dir"));
+	g->mode = strcmp(bg_conf_str(conf, "consumer", "mode"), "plain") ? CON_HANDOVER : CON_PLAIN;
+	bg_strlcpy(first, color ? color : g->instance, sizeof first);
+	first[strcspn(first, "-")] = '\0';
+	bg_color_parse(first, &g->color);
+	g->ordinal = (int)bg_conf_int(conf, "consumer", "ordinals");
+	if (g->ordinal < 0)
+		g->ordinal = bg_ordinal_of(g->instance);
+	snprintf(g->static_id, sizeof g->static_id, "%s-%s-%d", g->sw, bg_color_name(g->color), g->ordinal);
+	g->ntopics = bg_conf_list_len(conf, "consumer", "topics");
+	g->topics = bg_xcalloc(g->ntopics, sizeof *g->topics);
+	for (size_t i = 0; i < g->ntopics; i++)
+		g->topics[i] = bg_xstrdup(bg_conf_list_at(conf, "consumer", "topics", i));
+	g->require_epoch = !strcmp(bg_conf_str(conf, "consumer", "require-epoch"), "auto");
+	g->initial_offset = bg_conf_str(conf, "consumer", "initial-offset")[0];
+	c->handler = con_handler_find(bg_conf_str(conf, "consumer", "handler"));
+	con_conf_tune(c, conf);
+	if (!g->require_epoch)
+		bg_log(BG_WARN, "require_epoch",
+		       "require-epoch = no: nothing protects from two active colours");
+}
+
+void con_conf_free(struct con *c)
+{
+	struct con_config *g = &c->cfg;
+
+	for (size_t i = 0; i < g->ntopics; i++)
+		free((void *)g->topics[i]);
+	free(g->topics);
+	free((void *)g->sw);
+	free((void *)g->instance);
+	free((void *)g->group);
+	free((void *)g->peer_group);
+	free((void *)g->state_dir);
+}
