@@ -2,4 +2,4 @@
 include tests/lib/local.mk
 include tests/bench/local.mk
 EXTRA_DIST += .ci/run tests/run tests/lib/deps.sh tests/lib/tree.sh tests/lib/parts.sh tests/lib/checks.sh \
-	tests/lib/proc.sh tests/lib/env.sh
+	tests/lib/proc.sh tests/lib/env.sh tests/bench/gap.sh tests/system

@@ -42,7 +42,9 @@ check_clang_format() {
 
 check_shellcheck() {
 	cd "$SRC"
-	shell_files | xargs -r shellcheck -x -P SCRIPTDIR -P .
+	shell_files | grep -v '\.bats$' | xargs -r shellcheck -x -P SCRIPTDIR -P .
+	# In a test, a function called by `run` or `await` looks unreachable, and what helper.bash reads, unused.
+	shell_files | grep '\.bats$' | xargs -r shellcheck -x -P SCRIPTDIR -P . -e SC2317,SC2034
 }
 
 check_shfmt() {

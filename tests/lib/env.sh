@@ -10,6 +10,7 @@
 #   BG_KAFKA      further lines of the consumers' and bg-switchd's [kafka] section
 #   BG_HANDOVER   committed (default) or eager;   BG_PARTITIONS  8;   BG_RATE  records/s, 2000
 #   BG_SWITCH_INI, BG_CONSUMER_INI  further lines of [switch:NAME] and [consumer]
+#   BG_HELD       partitions that a colour holds, when there are more topics
 # shellcheck disable=SC2034 # VERDICT is a result for the caller
 # shellcheck source=tests/lib/proc.sh
 . "$(dirname "${BASH_SOURCE[0]}")/proc.sh"
@@ -137,8 +138,8 @@ bg_env_up() {
 	bg_start_producer
 	for i in "${BG_INSTANCES[@]}"; do bg_start_consumer "$i"; done
 	bg_start_switchd
-	await 30 bg_assigned blue "$BG_PARTITIONS"
-	await 30 bg_assigned green "$BG_PARTITIONS"
+	await 30 bg_assigned blue "${BG_HELD:-$BG_PARTITIONS}"
+	await 30 bg_assigned green "${BG_HELD:-$BG_PARTITIONS}"
 	await 10 bg_answers "${BG_URL[switchd]}/v1/switches/$BG_SWITCH"
 }
 
@@ -175,7 +176,7 @@ bg_assigned() {
 
 # Of the switch as bg-switchd tells it: `bg_switch_of .phase`.
 bg_switch_of() { http GET "${BG_URL[switchd]}/v1/switches/$BG_SWITCH" && [ "$HTTP_STATUS" = 200 ] && jq -r "$1" <<<"$HTTP_BODY"; }
-bg_phase_is() { [ "$(bg_switch_of .phase)" = "$1" ]; }
+bg_switch_is() { [ "$(bg_switch_of "$1")" = "$2" ]; }
 bg_settled() { case $(bg_switch_of .phase) in IDLE | SOAKING) ;; *) return 1 ;; esac }
 
 # In the end exactly one colour is active: the one the record names, all of it, and none of the other.
@@ -198,8 +199,13 @@ bg_works() {
 	[ "$b" -gt "$a" ]
 }
 
-bg_lag() { "$BG_BIN/bgctl" -s "$BG_SWITCH" status --json | jq -e '.lag'; }
+bg_lag() { bg_switch_of '.lag[.active]'; } # of the active colour
 bg_drained() { [ "$(bg_lag)" = 0 ]; }
+
+# `bg_post WHAT [JSON] [QUERY]`: a command to bg-switchd: switch, rollback, init, abort, hold, release.
+bg_post() { http POST "${BG_URL[switchd]}/v1/switches/$BG_SWITCH/$1${3:-}" "${2:-{\}}"; }
+bg_last() { http GET "${BG_URL[switchd]}/v1/switches/$BG_SWITCH/history?limit=1" && jq -r ".entries[0]$1" <<<"$HTTP_BODY"; }
+bg_fault() { http PUT "${BG_URL[$1]}/fault/$2" "$3" && [ "$HTTP_STATUS" = 200 ]; }
 
 # The producer stops, the active colour finishes what there is.
 bg_quiet() {
@@ -207,9 +213,12 @@ bg_quiet() {
 	await 30 bg_drained
 }
 
-# `verdict DIR [OPTION…]`: bg-verify over the topic and every ledger, as JSON in VERDICT.
+# `verdict DIR [OPTION…]`: bg-verify over the topic and every ledger, as JSON in VERDICT; its exit status.
 verdict() {
-	local dir=$1
+	local dir=$1 i args=()
 	shift
-	VERDICT=$("$BG_BIN/bg-verify" --json "$@" -b "$BG_BOOTSTRAP" -t "$BG_TOPIC" "$dir"/ledger/*.jsonl)
+	for i in "$BG_TOPIC" ${BG_TOPIC2:-}; do args+=(--topic "$i"); done
+	for i in "${BG_INSTANCES[@]}"; do args+=(--instance "$i"); done
+	VERDICT=$("$BG_BIN/bg-verify" --json "$@" --bootstrap "$BG_BOOTSTRAP" "${args[@]}" \
+		"$dir"/ledger/*.jsonl)
 }

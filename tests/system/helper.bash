@@ -1,0 +1,127 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: Apache-2.0
+# Loaded by every .bats file. Each file has a switch of its own (topic, groups, four consumers, bg-switchd,
+# producer) on the suite's Kafka, started in setup_file by `file_env`; every test begins by healing it, so
+# that a failed test does not fail the next one.
+# shellcheck source=tests/lib/env.sh
+. "$BG_SRC/tests/lib/env.sh"
+# shellcheck source=tests/lib/kafka.sh
+. "$BG_SRC/tests/lib/kafka.sh"
+
+# The scratch folder of this file.
+file_dir() { echo "$BG_SYSTEM_DIR/$(basename "$BATS_TEST_FILENAME" .bats)"; }
+
+# `file_env`: BG_* variables as in env.sh choose what it is. Blue is active when it returns.
+file_env() {
+	BG_SWITCH=${BG_SWITCH:-$(basename "$BATS_TEST_FILENAME" .bats)}
+	kafka_topic "$BG_BOOTSTRAP" "$BG_SWITCH" "${BG_PARTITIONS:-8}"
+	bg_env_start "$(file_dir)" || {
+		bg_report
+		return 1
+	}
+}
+
+teardown_file() {
+	BG_DIR=$(file_dir)
+	bg_stop_all
+}
+
+# Everything runs, no fault is on, one colour is active.
+heal() {
+	local i
+	bg_env_load "$(file_dir)"
+	for i in "${BG_INSTANCES[@]}"; do
+		bg_signal CONT "$i"
+		bg_alive "$i" || bg_start_consumer "$i"
+	done
+	bg_alive switchd || bg_start_switchd
+	bg_alive producerd || bg_start_producer
+	await 20 bg_all_answer
+	for i in "${BG_INSTANCES[@]}"; do no_faults "$i"; done
+	await 30 bg_one_active
+}
+setup() { heal; }
+
+bg_all_answer() {
+	local i
+	for i in "${BG_INSTANCES[@]}"; do bg_status "$i" || return 1; done
+	bg_switch_of .phase
+}
+
+no_faults() {
+	bg_fault "$1" processing-delay '{"delay_ms":0}'
+	bg_fault "$1" error-rate '{"rate":0}'
+	bg_fault "$1" hang '{"hang":false}'
+}
+
+# What the daemons said lately, and how they are; shown for a failed test only.
+bg_report() {
+	local i f
+	echo "--- switch: $(bg_switch_of 'del(.record,.last)' 2>&1 | jq -c . 2>&1)"
+	for i in "${BG_INSTANCES[@]}"; do
+		echo "--- $i: $(bg_status "$i" 2>&1 && jq -c 'del(.assignment)' <<<"$HTTP_BODY")"
+	done
+	for f in "$BG_DIR"/log/*.log; do
+		echo "--- $f"
+		tail -n "${BG_REPORT_LINES:-15}" "$f"
+	done
+	return 0
+}
+teardown() {
+	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || bg_report
+}
+
+# assert_eq WHAT GOT EXPECTED
+assert_eq() {
+	[ "$2" = "$3" ] || {
+		echo "$1: got '$2', expected '$3'"
+		return 1
+	}
+}
+assert_match() {
+	[[ $2 =~ $3 ]] || {
+		echo "$1: got '$2', expected it to match '$3'"
+		return 1
+	}
+}
+# assert_http STATUS [WORD]: of the last `http`; WORD is the error word.
+assert_http() {
+	local word
+	assert_eq "HTTP status of $HTTP_BODY" "$HTTP_STATUS" "$1" || return 1
+	[ $# -eq 1 ] || {
+		word=$(jq -r '.error' <<<"$HTTP_BODY")
+		assert_eq "error word of $HTTP_BODY" "$word" "$2"
+	}
+}
+
+active() { bg_switch_of .active; }
+other_of() { if [ "$1" = blue ]; then echo green; else echo blue; fi; }
+idle_color() { other_of "$(active)"; }
+epoch() { bg_switch_of .epoch; }
+
+# `switch_done COLOR`: a switch by HTTP that must end well; its history entry is in HTTP_BODY.
+switch_done() {
+	bg_post switch "{\"to\":\"$1\"}" '?wait=1'
+	assert_http 200 && assert_eq "outcome of $HTTP_BODY" "$(jq -r .outcome <<<"$HTTP_BODY")" "done"
+}
+# The colour is made active, whatever was.
+make_active() {
+	[ "$(active)" = "$1" ] || switch_done "$1"
+	await 10 bg_works "$1"
+}
+
+# `prove [MAX-DUPLICATES]`: producer off, drained, and the prover's verdict over the whole file so far.
+prove() {
+	local over
+	bg_quiet
+	verdict "$BG_DIR" || true
+	echo "verdict: $(jq -c 'del(.switch_list, .partitions, .ledgers)' <<<"$VERDICT")"
+	assert_eq lost "$(jq -r .lost <<<"$VERDICT")" 0
+	jq -e '.dual_active_ms == 0 and .epochs_used_by_both == 0 and .commits_ahead == 0' <<<"$VERDICT"
+	over=$(jq -r .duplicated <<<"$VERDICT")
+	[ "$over" -le "${1:-0}" ] || {
+		echo "duplicated: $over, allowed ${1:-0}"
+		return 1
+	}
+	jq -e '.records.processed > 0 and .records.processed == .records.judged and (.errors | length) == 0' <<<"$VERDICT"
+}

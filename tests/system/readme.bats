@@ -1,0 +1,79 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# Every command of the README. Blocks ```sh are taken out in order and run as one script, in a copy of the
+# tree, against a real Kafka; blocks ```console show what ./quickstart and ./tests/run look like, which are
+# tests of their own; ```ini blocks are written to the file named in their first line.
+bats_require_minimum_version 1.5.0
+# shellcheck source=tests/lib/proc.sh
+. "$BG_SRC/tests/lib/proc.sh"
+# shellcheck source=tests/lib/kafka.sh
+. "$BG_SRC/tests/lib/kafka.sh"
+
+setup_file() {
+	export BG_DIR=$BG_SYSTEM_DIR/readme
+	mkdir -p "$BG_DIR"
+}
+teardown_file() {
+	[ ! -s "$BG_DIR/pids" ] || xargs kill <"$BG_DIR/pids" 2>/dev/null || true
+}
+
+# The blocks of a language, one after the other.
+blocks() { awk -v want="\`\`\`$1" '$0 == want {on = 1; next} /^```/ {on = 0} on' "$BG_SRC/README.md"; }
+
+# Each ini block into the file that its first line (`# /etc/…/NAME.ini`) names, below $1.
+write_inis() {
+	local line out=
+	while IFS= read -r line; do
+		case $line in
+		'# /'*.ini)
+			out=$1/$(basename "$line")
+			: >"$out"
+			;;
+		*) [ -z "$out" ] || printf '%s\n' "$line" >>"$out" ;;
+		esac
+	done < <(blocks ini)
+}
+
+@test "the INI files of the README pass the configuration test" {
+	local f
+	write_inis "$BG_DIR"
+	for f in consumerd switchd producerd; do
+		[ -s "$BG_DIR/$f.ini" ]
+		run "$BG_BIN/bg-$f" -t -c "$BG_DIR/$f.ini" -i blue-0
+		echo "$f: $output"
+		[ "$status" -eq 0 ]
+	done
+}
+
+# A machine-wide installation in a test: the same text with its folders, broker and ports replaced.
+moved() {
+	sed -e "s#/etc/kafka-bluegreen#$BG_DIR#g" -e "s#/var/lib/kafka-bluegreen#$BG_DIR/state#g" \
+		-e "s#/run/kafka-bluegreen#$BG_DIR/run#g" -e "s#127\.0\.0\.1:9092#$BG_BOOTSTRAP#g" \
+		-e "s#127\.0\.0\.1:8080#127.0.0.1:$1#g; s#127\.0\.0\.1:8180#127.0.0.1:$2#g" \
+		-e "s#127\.0\.0\.1:8081#127.0.0.1:$3#g; s#127\.0\.0\.1:8084#127.0.0.1:$4#g"
+}
+
+@test "every command of the README works, in order" {
+	local ports=() i f
+	for i in 1 2 3 4; do
+		bg_free_port
+		ports+=("$BG_PORT")
+	done
+	mkdir -p "$BG_DIR/state" "$BG_DIR/run"
+	write_inis "$BG_DIR"
+	for f in "$BG_DIR"/*.ini; do
+		moved "${ports[@]}" <"$f" >"$f.moved"
+		mv "$f.moved" "$f"
+	done
+	kafka_topic "$BG_BOOTSTRAP" orders 8
+	{
+		echo 'set -euo pipefail'
+		echo "export PATH=$BG_BIN:\$PATH BG_SOCKET=$BG_DIR/run/switchd.sock"
+		blocks sh | moved "${ports[@]}"
+		echo "jobs -p >$BG_DIR/pids"
+	} >"$BG_DIR/commands.sh"
+	cat "$BG_DIR/commands.sh"
+	run timeout 120 bash -x "$BG_DIR/commands.sh" 3>&-
+	echo "$output"
+	[ "$status" -eq 0 ]
+}

@@ -1,0 +1,120 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: Apache-2.0
+# SIGHUP, SIGTERM, SIGUSR1, and metrics.
+bats_require_minimum_version 1.5.0
+load helper
+
+setup_file() {
+	file_env
+}
+
+log_has() { tail -n "+$2" "$BG_DIR/log/$1.log" | grep -qiE "$3"; }
+log_lines() { wc -l <"$BG_DIR/log/$1.log"; }
+
+@test "SIGHUP takes what may change, without touching the state of the switch" {
+	local n e
+	n=$(log_lines switchd)
+	e=$(epoch)
+	sed -i '/^drain-timeout/d' "$BG_DIR/etc/switchd.ini"
+	sed -i 's/^strategy = D/&\ndrain-timeout = 7 s/' "$BG_DIR/etc/switchd.ini"
+	bg_signal HUP switchd
+	await 5 log_has switchd "$n" 'drain-timeout'
+	assert_eq epoch "$(epoch)" "$e"
+	bg_one_active
+}
+
+@test "SIGHUP: a key that needs a restart is named" {
+	local n
+	n=$(log_lines switchd)
+	sed -i 's/^blue-group = .*/blue-group = another/' "$BG_DIR/etc/switchd.ini"
+	bg_signal HUP switchd
+	await 5 log_has switchd "$n" 'restart.*blue-group|blue-group.*restart'
+	sed -i "s/^blue-group = .*/blue-group = $BG_SWITCH-blue/" "$BG_DIR/etc/switchd.ini"
+	bg_signal HUP switchd
+	switch_done "$(idle_color)"
+}
+
+@test "SIGHUP: a file that is wrong is refused whole, and the daemon goes on" {
+	local name n
+	for name in switchd blue-0 producerd; do
+		local ini=$BG_DIR/etc/consumerd.ini
+		case $name in switchd | producerd) ini=$BG_DIR/etc/$name.ini ;; esac
+		cp "$ini" "$ini.good"
+		printf '\n[log]\nlevle = debug\n' >>"$ini"
+		n=$(log_lines "$name")
+		bg_signal HUP "$name"
+		await 5 log_has "$name" "$n" 'levle'
+		mv "$ini.good" "$ini"
+		bg_alive "$name"
+	done
+	bg_one_active
+}
+
+# Exit status of a process that is our child.
+@test "SIGTERM: a consumer drains, commits and leaves with status 0; another one takes its place" {
+	local a pid rc=0
+	a=$(active)-0
+	bg_stop "$a"
+	"$BG_BIN/bg-consumerd" -c "$BG_DIR/etc/consumerd.ini" -i "$a" >>"$BG_DIR/log/$a.log" 2>&1 3>&- &
+	pid=$!
+	await 20 bg_is "$a" ACTIVE
+	kill -TERM "$pid"
+	wait "$pid" || rc=$?
+	assert_eq "exit status" "$rc" 0
+}
+
+@test "SIGTERM: bg-switchd and bg-producerd end with status 0" {
+	local pid rc=0
+	bg_stop switchd producerd
+	"$BG_BIN/bg-switchd" -c "$BG_DIR/etc/switchd.ini" >>"$BG_DIR/log/switchd.log" 2>&1 3>&- &
+	pid=$!
+	await 10 bg_one_active
+	kill -TERM "$pid"
+	wait "$pid" || rc=$?
+	assert_eq "exit status of bg-switchd" "$rc" 0
+	"$BG_BIN/bg-producerd" -c "$BG_DIR/etc/producerd.ini" >>"$BG_DIR/log/producerd.log" 2>&1 3>&- &
+	pid=$!
+	await 10 bg_answers "${BG_URL[producerd]}/readyz"
+	kill -TERM "$pid"
+	wait "$pid" || rc=$?
+	assert_eq "exit status of bg-producerd" "$rc" 0
+}
+
+@test "SIGTERM with a handler that hangs: it leaves within the stop time-out" {
+	local a
+	a=$(active)-1
+	bg_fault "$a" hang '{"hang":true}'
+	bg_stop "$a"
+}
+
+@test "SIGUSR1 writes the status to the log" {
+	local name n
+	for name in "${BG_INSTANCES[@]}" switchd producerd; do
+		n=$(log_lines "$name")
+		bg_signal USR1 "$name"
+		await 5 log_has "$name" "$((n + 1))" 'status'
+	done
+}
+
+@test "metrics of every daemon are valid to promtool" {
+	local name out
+	for name in "${BG_INSTANCES[@]}" switchd producerd; do
+		http GET "${BG_URL[$name]}/metrics"
+		assert_http 200
+		out=$(promtool check metrics <<<"$HTTP_BODY" 2>&1 | grep -v kafka_consumer_lag_sum) || true
+		assert_eq "promtool on $name" "$out" ""
+	done
+}
+
+@test "health: a paused instance is healthy and ready" {
+	local i path
+	i=$(idle_color)-0
+	for path in /health /actuator/health/liveness /actuator/health/readiness; do
+		http GET "${BG_URL[$i]}$path"
+		assert_http 200
+	done
+}
+
+@test "T-12: nothing lost, nothing twice, never both active" {
+	prove 0
+}
