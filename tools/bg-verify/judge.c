@@ -230,6 +230,8 @@ static void settle_pending(struct vf_judge *j, bool all)
 {
 	size_t n = 0;
 
+	if (j->n_pending == 0)
+		return;
 	while (n < j->n_pending && (all || j->pending[n].t + j->opts.clock_error_ns < j->now))
 		report_ahead(j, &j->pending[n++]);
 	memmove(j->pending, j->pending + n, (j->n_pending - n) * sizeof(*j->pending));
@@ -307,8 +309,7 @@ void vf_judge_event(struct vf_judge *j, const struct vf_event *ev)
 	const struct vf_line *l = ev->line;
 
 	j->now = BG_MAX(j->now, ev->t);
-	if (j->n_pending > 0)
-		settle_pending(j, false);
+	settle_pending(j, false);
 	if (l->epoch >= 0) {
 		struct vf_epoch *e = vf_epoch_at(j, l->epoch);
 

@@ -33,9 +33,9 @@ static bool take_uint(struct scan *s, int64_t *ret)
 	const char *p = s->p;
 	int64_t v = 0;
 
-	while (p < s->end && *p >= '0' && *p <= '9' && p - s->p < 19)
+	while (p < s->end && *p >= '0' && *p <= '9' && p - s->p < 18)
 		v = v * 10 + (*p++ - '0');
-	if (p == s->p || p - s->p > 18 || (*s->p == '0' && p - s->p > 1))
+	if (p == s->p || (p < s->end && *p >= '0' && *p <= '9') || (*s->p == '0' && p - s->p > 1))
 		return false;
 	s->p = p;
 	*ret = v;
