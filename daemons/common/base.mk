@@ -7,3 +7,4 @@ libbgcommon_a_SOURCES += daemons/common/err.c daemons/common/mem.c daemons/commo
 	daemons/common/failpoint.c daemons/common/statefile.c daemons/common/crc32c.c
 libbgcommon_a_SOURCES += daemons/common/conf_int.h daemons/common/conf.c daemons/common/conf_read.c \
 	daemons/common/conf_value.c daemons/common/conf_apply.c daemons/common/conf_dump.c
+libbgcommon_a_SOURCES += daemons/common/metrics.c

@@ -1,1 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
+# Unit tests link the library; main.c is a stub over it.
+noinst_LIBRARIES += libbgproducerd.a
+libbgproducerd_a_SOURCES = \
+	daemons/producerd/engine.c daemons/producerd/engine.h \
+	daemons/producerd/input.c daemons/producerd/input.h \
+	daemons/producerd/numbering.c daemons/producerd/numbering.h \
+	daemons/producerd/pace.c daemons/producerd/pace.h \
+	daemons/producerd/payload.c daemons/producerd/payload.h \
+	daemons/producerd/send.c daemons/producerd/send.h \
+	daemons/producerd/stats.c daemons/producerd/stats.h
+PRODUCERD_LIBS = libbgproducerd.a $(BG_COMMON_LIBS) -lm
