@@ -181,7 +181,8 @@ static void cmd_wait(int argc, char **argv)
 {
 	long brokers = num(argv[0], "number of brokers", 1);
 	long tries = argc > 1 ? num(argv[1], "seconds", 1) * 20 : 1200;
-	rd_kafka_t *rk = handle(NULL);
+	/* With a group: librdkafka 2.0.2 dereferences NULL on NOT_COORDINATOR when the handle has none. */
+	rd_kafka_t *rk = handle("bg-testadmin");
 	rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
 
 	while (broker_count(rk) < brokers || !coordinator_answers(rk, q)) {
