@@ -117,8 +117,8 @@ static int load(const char *name, FILE *f, const char *text, size_t len,
 
 	c->file = bg_xstrdup(name);
 	c->rows = conf_rows(tables, &c->nrows);
-	conf_read(f, text, len, &raws, &e);
-	conf_apply(c, &raws, instance, &e);
+	if (conf_read(f, text, len, &raws, &e))
+		conf_apply(c, &raws, instance, &e);
 	conf_raws_free(&raws);
 	conf_errors_end(&e);
 	if (e.n) {

@@ -36,8 +36,8 @@ struct conf_raws {
 	struct conf_raw_section *sections; /* each name once, in order */
 	size_t nsections, sections_cap;
 };
-/* From f, or when that is NULL from text. Errors go to e. */
-void conf_read(FILE *f, const char *text, size_t len, struct conf_raws *raws, struct conf_errs *e);
+/* From f, or when that is NULL from text. Errors go to e. False: it was not read to its end, what is missing says nothing. */
+bool conf_read(FILE *f, const char *text, size_t len, struct conf_raws *raws, struct conf_errs *e);
 void conf_raws_free(struct conf_raws *r);
 
 /* One key of one section that exists. */

@@ -228,7 +228,7 @@ static int on_key(void *arg, const char *section, const char *key, const char *v
 	return 1;
 }
 
-void conf_read(FILE *f, const char *text, size_t len, struct conf_raws *raws, struct conf_errs *e)
+bool conf_read(FILE *f, const char *text, size_t len, struct conf_raws *raws, struct conf_errs *e)
 {
 	struct reader r = {.f = f, .p = text, .end = text ? text + len : NULL, .raws = raws, .errs = e};
 	int rc = ini_parse_stream(read_line, &r, on_key, &r);
@@ -238,6 +238,7 @@ void conf_read(FILE *f, const char *text, size_t len, struct conf_raws *raws, st
 			   "the line is not understood; it must be [section] or key = value");
 	if (f && ferror(f))
 		conf_error(e, 0, NULL, NULL, "cannot be read to its end");
+	return !r.stopped && !(f && ferror(f));
 }
 
 void conf_raws_free(struct conf_raws *r)
