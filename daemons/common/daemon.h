@@ -13,9 +13,14 @@
 #include "common/conf.h"
 #include "common/loop.h"
 
+struct bg_daemon_spec;
+
 struct bg_daemon {
+	const struct bg_daemon_spec *spec;
 	struct bg_loop *loop;
-	struct bg_conf *conf;     /* replaced by a reload after `reload` said yes */
+	struct bg_conf *conf;     /* as at start; strings of it stay valid for the life of the daemon */
+	struct bg_conf *latest;   /* of the last reload; NULL: none */
+	bool terminating;
 	const char *instance;     /* -i, or NULL */
 	const char *config_path;
 	void *state;              /* the daemon's own */

@@ -115,13 +115,16 @@ void con_answer_verdict(struct con_cmd *cmd, enum con_verdict v)
 	}
 }
 
-/* Every partition held, idle ones too, each with the epoch under which its offset was reached. */
+/*
+ * Every partition held, idle ones too, each with the epoch under which its offset was reached. And those that were
+ * taken away: how far we came is true all the same, and the better one wins.
+ */
 static void held_offsets(struct con *c, struct bg_offs *ret)
 {
 	for (size_t i = 0; i < c->parts.n; i++) {
 		const struct con_part *p = c->parts.v[i];
 
-		if (p->assigned && p->acked >= 0)
+		if (p->acked >= 0)
 			bg_offs_set(ret, p->topic, p->partition, p->acked, p->epoch);
 	}
 }
@@ -132,6 +135,7 @@ void con_answer_paused(struct con_cmd *cmd, bool committed)
 	struct con_commands *q = c->commands;
 	struct json_object *o = base(c);
 
+	bg_json_add_str(o, "state", "PAUSED"); /* one that is still STARTING has nothing in the handler either */
 	/* The same epoch, the same answer: also when the group has moved partitions since. */
 	if (c->commands->pause_epoch != c->ep.epoch)
 		bg_offs_free(&c->last_pause);

@@ -135,7 +135,12 @@ static bool resume_is_done(struct con *c, const struct con_cmd *cmd)
 		if (c->parts.v[i]->assigned && !c->parts.v[i]->started &&
 		    bg_offs_find(&cmd->offsets, c->parts.v[i]->topic, c->parts.v[i]->partition))
 			return false;
-	return !con_commit_dirty(c) || !c->commands->start_commit;
+	return !c->commands->start_commit;
+}
+
+static void start_committed(void *arg, rd_kafka_resp_err_t err)
+{
+	con_commands_started(arg, err);
 }
 
 static void carry_out_resume(struct con *c, struct con_cmd *cmd)
@@ -161,7 +166,7 @@ static void carry_out_resume(struct con *c, struct con_cmd *cmd)
 	if (same_work) {
 		/* Partitions that came late have their offset now; or the start commit is still awaited. */
 		con_start_assigned(c);
-		con_commit_request(c, true, (con_commit_fn)con_commands_started, c);
+		con_commit_request(c, true, start_committed, c);
 		return;
 	}
 	c->commands->start_commit = true;

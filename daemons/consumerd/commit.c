@@ -165,9 +165,8 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 		con_ledger_offsets(c, "commit_refused", &m.sent, rd_kafka_err2name(err));
 		con_error(c, "commit", "commit failed: %s", rd_kafka_err2str(err));
 		if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {
-			snprintf(c->cause, sizeof c->cause, "identity_in_use");
+			con_source_fenced(c, "identity_in_use");
 			answer(m.now, &m.nnow, err);
-			con_event(c, CON_EV_FENCED, "a commit was refused");
 			return;
 		}
 		if (retriable(err)) {

@@ -20,10 +20,16 @@ static void left(void *arg)
 	bg_daemon_exit(c->d, 0);
 }
 
+static void leave_now(void *arg)
+{
+	con_source_stop(arg, left, arg);
+}
+
+/* In the next turn: we may be inside of librdkafka's callbacks. */
 static void leave(struct con *c)
 {
 	leaving = true;
-	con_source_stop(c, left, c);
+	bg_loop_defer(c->loop, leave_now, c);
 }
 
 static void too_long(void *arg)

@@ -69,6 +69,10 @@ void con_commands_prove(struct con *c)
 	struct con_cmd *cmd, *next;
 	bool dirty = con_commit_dirty(c);
 
+	/* A handle that was made anew while FENCED waits joined from here on. */
+	if (!c->stopping)
+		con_source_join(c);
+
 	if (!dirty && c->commands->drained_us && !c->commands->committed_us)
 		c->commands->committed_us = bg_now_us();
 	for (cmd = c->commands->head; cmd; cmd = next) {

@@ -113,13 +113,30 @@ void con_source_fatal(struct con *c)
 	char text[256] = "";
 	rd_kafka_resp_err_t err = rd_kafka_fatal_error(c->source->rk, text, sizeof text);
 
-	if (c->source->fatal)
+	con_error(c, "fenced", "the broker refused this member (%s): %s", rd_kafka_err2name(err), text);
+	con_source_fenced(c, err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? "identity_in_use" : "fatal_error");
+}
+
+static void fenced_now(void *arg)
+{
+	struct con *c = arg;
+
+	if (c->source && c->source->rk && c->source->fatal)
+		con_event(c, CON_EV_FENCED, c->cause);
+}
+
+/*
+ * From the next turn of the loop: we are called from inside librdkafka, and the handle cannot go under its
+ * feet. Until then nothing is handed out.
+ */
+void con_source_fenced(struct con *c, const char *cause)
+{
+	if (!c->source->rk || c->source->fatal)
 		return;
 	c->source->fatal = true;
-	snprintf(c->cause, sizeof c->cause, "%s",
-		 err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? "identity_in_use" : "fatal_error");
-	con_error(c, "fenced", "the broker refused this member (%s): %s", rd_kafka_err2name(err), text);
-	con_event(c, CON_EV_FENCED, rd_kafka_err2name(err));
+	c->held = true;
+	bg_strlcpy(c->cause, cause, sizeof c->cause);
+	bg_loop_defer(c->loop, fenced_now, c);
 }
 
 static int make_handle(struct con *c, struct bg_err *err)

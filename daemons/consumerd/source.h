@@ -30,6 +30,8 @@ void con_source_seek(struct con *c, struct con_part *p);
 
 /* Drop the handle (on the worker) and make a new one; event REPLACED when it is there, after a back-off. */
 void con_source_replace(struct con *c);
+/* The broker refused us: event FENCED in the next turn, nothing is handed out until then. */
+void con_source_fenced(struct con *c, const char *cause);
 /* Subscribe with the present handle, unless it is done already. */
 void con_source_join(struct con *c);
 /* A revoke that waited for the handler: let go what is drained and committed. */

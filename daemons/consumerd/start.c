@@ -208,13 +208,12 @@ static void begin(struct con *c)
 	m.gen++;
 	m.under_way = true;
 	m.checked = false;
-	m.epoch = c->ep.epoch;
 	memset(&m.refused, 0, sizeof m.refused);
 	bg_offs_free(&m.own);
 	bg_timer_stop(m.retry);
 	con_source_join(c);
-	if (!con_source_joined(c))
-		return; /* con_start_assigned goes on */
+	if (!con_source_joined(c) || !c->all.n)
+		return; /* con_start_assigned and con_connected go on */
 	if (!m.adopt)
 		speculate(c);
 	con_read_commits(c, m.gen, begin_read);
@@ -231,6 +230,7 @@ void con_start_begin(struct con *c)
 	if (!m.retry)
 		m.retry = bg_timer_new(c->loop, retry_begin, c);
 	m.adopt = false;
+	m.epoch = c->ep.epoch;
 	begin(c);
 }
 
@@ -239,6 +239,7 @@ void con_start_adopt(struct con *c)
 	if (!m.retry)
 		m.retry = bg_timer_new(c->loop, retry_begin, c);
 	m.adopt = true;
+	m.epoch = c->ep.epoch;
 	begin(c);
 }
 
