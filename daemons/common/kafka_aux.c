@@ -90,7 +90,7 @@ static void on_queue(void *arg)
 		switch (rd_kafka_event_type(ev)) {
 		case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
 		case RD_KAFKA_EVENT_ALTERCONSUMERGROUPOFFSETS_RESULT:
-			aux_admin_result(a, ev);
+			aux_admin_result(h, ev);
 			continue;
 		case RD_KAFKA_EVENT_ERROR:
 			if (rd_kafka_event_error(ev) == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -107,24 +107,26 @@ static void on_queue(void *arg)
 	aux_handle_unref(h);
 }
 
-/* The next attempts use a new handle; the old one goes when its last call has ended. */
-void aux_rotate(struct bg_aux *a)
+/* The old handle goes when its last call has ended. */
+bool aux_rotate(struct bg_aux *a, const char *why)
 {
 	int64_t now = bg_now_us();
 	struct aux_handle *h;
 	struct bg_err err;
 
 	if (now - a->rotated_us < ROTATE_US)
-		return;
+		return false;
 	a->rotated_us = now;
 	h = handle_new(a, &err);
 	if (!h) {
-		bg_log(BG_WARN, "kafka_aux", "a coordinator has moved, but: %s", err.msg);
-		return;
+		bg_log(BG_WARN, "kafka_aux", "%s, but: %s", why, err.msg);
+		return false;
 	}
-	bg_log(BG_INFO, "kafka_aux", "a coordinator has moved: the handle for offsets is made anew");
+	bg_log(BG_DEBUG, "kafka_aux", "%s: the handle for offsets is made anew", why);
+	h->down = a->cur->down;
 	aux_handle_unref(a->cur);
 	a->cur = h;
+	return true;
 }
 
 /* ---- keeping warm ---- */
@@ -146,6 +148,9 @@ static void on_warm(void *arg)
 {
 	struct bg_aux *a = arg;
 
+	/* See kafka_aux_admin.c: what may not time out goes with its handle. */
+	if (a->cur->abandoned > 0)
+		aux_rotate(a, "a request was not answered");
 	for (size_t i = 0; i < a->ngroups; i++)
 		warm_group(a, &a->groups[i]);
 }

@@ -20,12 +20,13 @@ struct aux_handle {
 	struct bg_kq *kq;
 	struct bg_worker *worker;
 	int refs;
-	bool down; /* all brokers were, by the last news */
+	int abandoned; /* requests that nobody waits for any more and that have not answered */
+	bool down;     /* all brokers were, by the last news */
 };
 
 struct aux_call {
 	TAILQ_ENTRY(aux_call) link;
-	uint64_t id; /* travels through librdkafka as the opaque; never a pointer */
+	uint64_t id; /* of the attempt; travels through librdkafka as the opaque, never a pointer */
 	struct bg_aux *aux;
 	enum aux_kind kind;
 	char *group;
@@ -35,11 +36,11 @@ struct aux_call {
 	bg_offs_fn fn;
 	bg_health_fn health_fn;
 	void *arg;
-	int64_t deadline_us, end_us; /* as given, and absolute */
-	struct bg_timer *deadline, *retry;
-	struct aux_handle *h; /* of the attempt in flight */
-	bool waits_job;       /* for one of the AUX_JOBS_MAX places */
-	bool internal;        /* ours, to keep a connection warm */
+	int64_t deadline_us, end_us;       /* as given, and absolute */
+	struct bg_timer *deadline, *retry; /* retry: the next attempt, or the end of patience with this one */
+	struct aux_handle *h;              /* of the attempt in flight */
+	bool waits_job;                    /* for one of the AUX_JOBS_MAX places */
+	bool internal;                     /* ours, to keep a connection warm */
 	int attempts;
 	struct bg_err last; /* why the last attempt failed; why the call does, when `failed` */
 	bool failed;
@@ -81,7 +82,8 @@ struct aux_handle *aux_handle_ref(struct aux_handle *h);
 void aux_handle_unref(struct aux_handle *h);
 void aux_ref(struct bg_aux *a);
 void aux_unref(struct bg_aux *a);
-void aux_rotate(struct bg_aux *a); /* the next attempts use a new handle */
+/* The next attempts use a new handle. At most one in a second is made; false: not this time. */
+bool aux_rotate(struct bg_aux *a, const char *why);
 
 /* kafka_aux_call.c */
 /* The deadline runs from aux_call_go, which starts a call that is filled in. */
@@ -90,7 +92,6 @@ void aux_call_go(struct aux_call *c);
 void aux_call_detach(struct aux_call *c); /* off the list, timers gone */
 void aux_call_free(struct aux_call *c);   /* a detached one */
 struct aux_call *aux_call_find(struct bg_aux *a, uint64_t id);
-int aux_call_left_ms(const struct aux_call *c); /* until the deadline, at least 1 */
 /* End: takes the call off, calls its callback, frees it. The bg_aux may be gone afterwards. */
 void aux_call_succeed(struct aux_call *c, const struct bg_offs *offs);
 void aux_call_fail(struct aux_call *c, const struct bg_err *err);
@@ -102,7 +103,9 @@ void aux_call_attempt_failed(struct aux_call *c, rd_kafka_resp_err_t rc, const c
 /* kafka_aux_admin.c: requests to a group's coordinator, asynchronous */
 void aux_admin_start(struct aux_call *c);
 /* The queue's result of one; takes the event. */
-void aux_admin_result(struct bg_aux *a, rd_kafka_event_t *ev);
+void aux_admin_result(struct aux_handle *h, rd_kafka_event_t *ev);
+/* Stop waiting for the answer. */
+void aux_admin_abandon(struct aux_call *c);
 
 /* kafka_aux_job.c: blocking calls on the worker */
 void aux_job_start(struct aux_call *c);

@@ -3,8 +3,11 @@
  * Reading and writing a group's offsets from outside: admin requests, which librdkafka sends to the group's
  * coordinator and answers on our queue.
  *
- * librdkafka gives up looking for a coordinator after a few tries and then waits in silence until the request
- * times out. So an attempt gets less time than the call, and is made again.
+ * Two faults of librdkafka 2.0.2 give this its shape. It gives up looking for a coordinator after three tries
+ * and then waits in silence; so an attempt gets less time than the call, and is made again. And when a request
+ * times out while its coordinator is looked for, and that is found later, an assertion ends the process; so no
+ * request ever times out there: it gets an hour, we stop waiting for it, and the handle, with all it still has
+ * in its belly, is replaced long before.
  */
 #include "config.h"
 #include "common/kafka_aux.h"
@@ -14,14 +17,8 @@
 #include "common/epoch.h"
 #include "common/mem.h"
 
-#define FIRST_ATTEMPT_MS 1000
-
-static int attempt_ms(const struct aux_call *c)
-{
-	int shift = BG_MIN(c->attempts - 1, 4);
-
-	return BG_MIN(FIRST_ATTEMPT_MS << shift, aux_call_left_ms(c));
-}
+#define FIRST_ATTEMPT_US 1000000
+#define REQUEST_MS       3600000 /* the most there is */
 
 static rd_kafka_AdminOptions_t *options_of(const struct aux_call *c, rd_kafka_t *rk)
 {
@@ -31,7 +28,7 @@ static rd_kafka_AdminOptions_t *options_of(const struct aux_call *c, rd_kafka_t 
 	char text[128];
 	rd_kafka_error_t *e;
 
-	rd_kafka_AdminOptions_set_request_timeout(o, attempt_ms(c), text, sizeof(text));
+	rd_kafka_AdminOptions_set_request_timeout(o, REQUEST_MS, text, sizeof(text));
 	rd_kafka_AdminOptions_set_opaque(o, (void *)(uintptr_t)c->id);
 	if (c->kind == AUX_COMMITTED) {
 		/* An offset that an open transaction may replace is not the end of it. */
@@ -69,7 +66,9 @@ void aux_admin_start(struct aux_call *c)
 	rd_kafka_topic_partition_list_t *l = list_of(c);
 	rd_kafka_AdminOptions_t *o;
 
+	bg_timer_start(c->retry, (int64_t)FIRST_ATTEMPT_US << BG_MIN(c->attempts, 4));
 	c->attempts++;
+	c->id = ++c->aux->next_id;
 	c->h = h;
 	o = options_of(c, h->rk);
 	if (c->kind == AUX_ALTER) {
@@ -167,12 +166,22 @@ static void take_result(struct aux_call *c, rd_kafka_event_t *ev)
 	take_partitions(c, l);
 }
 
-void aux_admin_result(struct bg_aux *a, rd_kafka_event_t *ev)
+void aux_admin_result(struct aux_handle *h, rd_kafka_event_t *ev)
 {
-	struct aux_call *c = aux_call_find(a, (uint64_t)(uintptr_t)rd_kafka_event_opaque(ev));
+	struct aux_call *c = aux_call_find(h->aux, (uint64_t)(uintptr_t)rd_kafka_event_opaque(ev));
 
-	/* Ended by its deadline, or an earlier attempt that answered late. */
-	if (c && c->h)
+	if (c && c->h == h) {
+		bg_timer_stop(c->retry);
 		take_result(c, ev);
+	} else {
+		h->abandoned--;
+	}
 	rd_kafka_event_destroy(ev);
+}
+
+void aux_admin_abandon(struct aux_call *c)
+{
+	c->h->abandoned++;
+	aux_handle_unref(c->h);
+	c->h = NULL;
 }

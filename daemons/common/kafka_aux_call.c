@@ -25,13 +25,6 @@ struct aux_call *aux_call_find(struct bg_aux *a, uint64_t id)
 	return NULL;
 }
 
-int aux_call_left_ms(const struct aux_call *c)
-{
-	int64_t ms = (c->end_us - bg_now_us()) / 1000;
-
-	return (int)BG_MAX(BG_MIN(ms, 3600000), 1);
-}
-
 void aux_call_detach(struct aux_call *c)
 {
 	TAILQ_REMOVE(&c->aux->calls, c, link);
@@ -99,18 +92,32 @@ static void call_start(struct aux_call *c)
 		aux_job_start(c);
 }
 
+/* The attempt has taken too long: another, on another handle. */
+static void attempt_expired(struct aux_call *c)
+{
+	aux_admin_abandon(c);
+	if (!c->last.code[0])
+		bg_err_set(&c->last, -EIO, c->aux->cur->down ? "broker_unavailable" : "timed_out",
+			   "the group's coordinator does not answer");
+	aux_rotate(c->aux, "a request was not answered");
+}
+
 static void on_retry(void *arg)
 {
 	struct aux_call *c = arg;
-
 	struct bg_offs none = BG_OFFS_INIT;
 
-	if (c->failed)
+	if (c->failed) {
 		aux_call_fail(c, &c->last);
-	else if (c->empty)
+		return;
+	}
+	if (c->empty) {
 		aux_call_succeed(c, &none);
-	else
-		call_start(c);
+		return;
+	}
+	if (c->h)
+		attempt_expired(c);
+	call_start(c);
 }
 
 static const char *kind_name(const struct aux_call *c)
@@ -130,6 +137,8 @@ static void on_deadline(void *arg)
 	bool down = (c->h ? c->h : c->aux->cur)->down || !strcmp(c->last.code, "broker_unavailable");
 	struct bg_err err;
 
+	if (c->h && is_admin(c))
+		aux_admin_abandon(c);
 	bg_err_set(&err, -ETIMEDOUT, down ? "broker_unavailable" : "timed_out",
 		   "%s%s%s: no answer within %lld ms%s%s", kind_name(c), c->group ? " of group " : "",
 		   c->group ? c->group : "", (long long)(c->deadline_us / 1000),
@@ -154,7 +163,7 @@ void aux_call_attempt_failed(struct aux_call *c, rd_kafka_resp_err_t rc, const c
 		return;
 	}
 	if (v.rotate && (rc == RD_KAFKA_RESP_ERR_NOT_COORDINATOR || c->attempts >= PATIENT_ATTEMPTS))
-		aux_rotate(c->aux);
+		aux_rotate(c->aux, "a coordinator has moved");
 	if (c->h)
 		aux_handle_unref(c->h);
 	c->h = NULL;

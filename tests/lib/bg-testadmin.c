@@ -152,46 +152,29 @@ static int broker_count(rd_kafka_t *rk)
 }
 
 /* Reading any group's offsets makes the broker create its offsets topic, so the first real join is quick. */
-static bool coordinator_answers(rd_kafka_t *rk, rd_kafka_queue_t *q)
+static bool coordinator_answers(rd_kafka_t *rk)
 {
-	rd_kafka_AdminOptions_t *o = options(rk, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
-	rd_kafka_ListConsumerGroupOffsets_t *req =
-		rd_kafka_ListConsumerGroupOffsets_new("bg-testadmin", NULL);
-	const rd_kafka_group_result_t **res;
-	rd_kafka_event_t *ev;
-	size_t n;
-	bool ok;
+	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_resp_err_t rc;
 
-	rd_kafka_ListConsumerGroupOffsets(rk, &req, 1, o, q);
-	ev = rd_kafka_queue_poll(q, TIMEOUT_MS + 5000);
-	ok = ev && !rd_kafka_event_error(ev);
-	if (ok) {
-		res = rd_kafka_ListConsumerGroupOffsets_result_groups(
-			rd_kafka_event_ListConsumerGroupOffsets_result(ev), &n);
-		ok = n == 1 && !rd_kafka_group_result_error(res[0]);
-	}
-	if (ev)
-		rd_kafka_event_destroy(ev);
-	rd_kafka_ListConsumerGroupOffsets_destroy(req);
-	rd_kafka_AdminOptions_destroy(o);
-	return ok;
+	rd_kafka_topic_partition_list_add(l, "bg-testadmin", 0);
+	rc = rd_kafka_committed(rk, l, 2000);
+	rd_kafka_topic_partition_list_destroy(l);
+	return !rc;
 }
 
 static void cmd_wait(int argc, char **argv)
 {
 	long brokers = num(argv[0], "number of brokers", 1);
 	long tries = argc > 1 ? num(argv[1], "seconds", 1) * 20 : 1200;
-	/* With a group: librdkafka 2.0.2 dereferences NULL on NOT_COORDINATOR when the handle has none. */
 	rd_kafka_t *rk = handle("bg-testadmin");
-	rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
 
-	while (broker_count(rk) < brokers || !coordinator_answers(rk, q)) {
+	while (broker_count(rk) < brokers || !coordinator_answers(rk)) {
 		if (--tries <= 0)
 			die("%s: no %ld broker(s) with a group coordinator answered in time", bootstrap,
 			    brokers);
 		usleep(50 * 1000);
 	}
-	rd_kafka_queue_destroy(q);
 	rd_kafka_destroy(rk);
 }
 
