@@ -77,7 +77,7 @@ bg_write_consumerd() {
 		cat <<-END
 			[instance:$i]
 			http.listen = ${BG_URL[$i]#http://}
-			group = $BG_SWITCH-$color
+			consumer.group = $BG_SWITCH-$color
 			peer-group = $BG_SWITCH-$other
 		END
 	done
