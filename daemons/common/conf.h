@@ -60,8 +60,9 @@ struct bg_conf;
 /*
  * Load `path` against `tables` (NULL-terminated list). `instance` (may be NULL) selects the
  * [instance:NAME] section whose keys override any other (written `key` when unambiguous, else
- * `section.key`). `%i` in a value, but in pass-through sections, is the instance's name, `%%` a percent sign; in
- * a default without instance it goes with the one of "-/." before it ("consumerd-%i.sock"). A value `file:/path` is replaced by the first line of that file.
+ * `section.key`, of a named section `switch.NAME.key`). `%i` in a value, but in pass-through sections, is the
+ * instance's name, `%%` a percent sign; in a default without instance it goes with the one of "-/." before it
+ * ("consumerd-%i.sock"). A value `file:/path` is replaced by the first line of that file.
  * Returns 0 and *ret, or a negative errno with every error, one a line, in *errs (at most 20 lines).
  */
 int bg_conf_load(const char *path, const struct bg_conf_key *const *tables, const char *instance, struct bg_conf **ret,

@@ -233,14 +233,26 @@ static void apply_raw(struct apply *a, const struct conf_raw *r)
 		unknown_key(a, r, s);
 }
 
+/* [orders] or, as inih takes a colon for "=", switch.orders for [switch:orders]. */
+static struct conf_section *named_by(const struct bg_conf *c, char *section)
+{
+	struct conf_section *s = conf_section_find(c, section);
+	char *dot = strchr(section, '.');
+
+	if (s || !dot)
+		return s;
+	*dot = ':';
+	return conf_section_find(c, section);
+}
+
 /* `section.key`: both may have dots, so every dot is tried. */
 static struct conf_val *find_qualified(struct apply *a, const char *name)
 {
 	for (const char *dot = strchr(name, '.'); dot; dot = strchr(dot + 1, '.')) {
 		_cleanup_free_ char *section = bg_xstrndup(name, (size_t)(dot - name));
-		struct conf_section *s = conf_section_find(a->c, section);
+		struct conf_section *s = named_by(a->c, section);
 		struct conf_val *v = s ? section_val(s, dot + 1) : NULL;
-		const struct bg_conf_key *pass = s && !v ? pass_row(a->c, section) : NULL;
+		const struct bg_conf_key *pass = s && !v ? pass_row(a->c, s->name) : NULL;
 
 		if (v)
 			return v;
