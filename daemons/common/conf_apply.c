@@ -262,21 +262,26 @@ static struct conf_val *find_qualified(struct apply *a, const char *name)
 	return NULL;
 }
 
+/* Ambiguous among the sections that have no name; the named ones count only when none of those has the key. */
 static struct conf_val *find_override(struct apply *a, const struct conf_raw *r)
 {
 	struct conf_val *found = NULL, *v;
 
-	for (size_t i = 0; i < a->c->nsections; i++) {
-		v = section_val(&a->c->sections[i], r->key);
-		if (!v || v->row->type == BG_CONF_PASS)
-			continue;
-		if (found) {
-			conf_error(a->e, r->line, r->section, r->key,
-				   "the key is in [%s] and [%s]; write %s.%s", found->section, v->section,
-				   v->section, r->key);
-			return NULL;
+	for (int pass = 0; pass < 2 && !found; pass++) {
+		bool named = pass == 1;
+
+		for (size_t i = 0; i < a->c->nsections; i++) {
+			v = section_val(&a->c->sections[i], r->key);
+			if (!v || v->row->type == BG_CONF_PASS || (strchr(v->section, ':') != NULL) != named)
+				continue;
+			if (found) {
+				conf_error(a->e, r->line, r->section, r->key,
+					   "the key is in [%s] and [%s]; write section.key", found->section,
+					   v->section);
+				return NULL;
+			}
+			found = v;
 		}
-		found = v;
 	}
 	if (!found)
 		found = find_qualified(a, r->key);

@@ -8,6 +8,8 @@
 #include <limits.h>
 #include <string.h>
 
+#include "common/mem.h"
+
 #define DEPTH_MAX      16
 #define STRING_DEFAULT 1024
 
@@ -16,10 +18,26 @@ static int bad_at(struct bg_err *err, size_t pos, const char *what)
 	return bg_err_set(err, -EINVAL, "bad_json", "not valid JSON at byte %zu: %s", pos, what);
 }
 
+/* json-c's own check takes surrogates. The text need not be terminated. */
+static size_t utf8_at(const char *t, size_t len)
+{
+	char end[5] = "";
+
+	if (len > 4)
+		return bg_utf8_len(t);
+	memcpy(end, t, len);
+	return bg_utf8_len(end);
+}
+
 /* The inside of a string, from the byte after its quote; *pos moves to the closing one. */
 static int scan_string(const char *t, size_t len, size_t *pos, struct bg_err *err)
 {
-	for (; *pos < len && t[*pos] != '"'; ++*pos) {
+	size_t n = 1;
+
+	for (; *pos < len && t[*pos] != '"'; *pos += n) {
+		n = (unsigned char)t[*pos] < 0x80 ? 1 : utf8_at(t + *pos, len - *pos);
+		if (n == 0)
+			return bad_at(err, *pos, "not UTF-8");
 		if ((unsigned char)t[*pos] < 0x20)
 			return bad_at(err, *pos, "a control character in a string");
 		if (t[*pos] != '\\')
@@ -27,7 +45,7 @@ static int scan_string(const char *t, size_t len, size_t *pos, struct bg_err *er
 		/* Everything here is a C string sooner or later, and would be cut there. */
 		if (len - *pos >= 6 && !memcmp(t + *pos, "\\u0000", 6))
 			return bad_at(err, *pos, "\\u0000 is not allowed");
-		++*pos;
+		n = 2;
 	}
 	return 0;
 }
@@ -115,7 +133,7 @@ int bg_json_parse(const char *text, size_t len, struct json_object **ret, struct
 	tok = json_tokener_new_ex(2 * DEPTH_MAX);
 	if (!tok)
 		return bg_err_set(err, -ENOMEM, "no_memory", "no memory for a JSON parser");
-	json_tokener_set_flags(tok, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+	json_tokener_set_flags(tok, JSON_TOKENER_STRICT);
 	rc = parse_with(tok, text, len, &o, err);
 	json_tokener_free(tok);
 	if (rc == 0)

@@ -24,6 +24,7 @@ static const struct bg_conf_key test_table[] = {
 	{"switch:*", "soak", BG_CONF_DURATION, "60 s", 0, 0, NULL, 0, "Soak."},
 	{"switch:*", "topics", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED, "Topics."},
 	{"handler:log", "level", BG_CONF_STRING, NULL, 0, 0, NULL, 0, "Level."},
+	{"store", "size", BG_CONF_SIZE, "1 MiB", 0, 0, NULL, 0, "Size."},
 	{NULL},
 };
 static const struct bg_conf_key *const test_tables[] = {test_table, bg_conf_common_table, NULL};

@@ -252,7 +252,7 @@ static void test_file_values(void **state)
 static void test_dump(void **state)
 {
 	struct bg_conf *c = load(
-		"[consumer]\nswitch=o\ntopics=a\ntopics=b\nwait=120 s\nsize=2048\nyes=true\nsecret-text=hush\ntext=5%%\n"
+		"[consumer]\nswitch=o\ntopics=a\ntopics=b\nwait=60000 ms\nsize=2048\nyes=true\nsecret-text=hush\ntext=5%%\n"
 		"[kafka]\nsasl.password=p\nssl.key.pem=p\nSASL.Client.SECRET=p\noauth.token=p\nclient.id=x%y\n[switch:a]\ntopics=t\n",
 		NULL);
 	struct bg_conf *again;
@@ -264,7 +264,7 @@ static void test_dump(void **state)
 	bg_conf_dump(c, f);
 	fclose(f);
 	assert_non_null(strstr(dump, "[consumer]\nswitch = o\ntopics = a\ntopics = b\n"));
-	assert_non_null(strstr(dump, "\nwait = 2 min\n"));
+	assert_non_null(strstr(dump, "\nwait = 1 min\n"));
 	assert_non_null(strstr(dump, "\nsize = 2 KiB\n"));
 	assert_non_null(strstr(dump, "\nyes = yes\n"));
 	assert_non_null(strstr(dump, "\nsecret-text = (secret)\n"));

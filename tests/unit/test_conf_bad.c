@@ -53,7 +53,8 @@ static void test_exact(void **state)
 		{"[switch:a b]\ntopics=x\n",
 		 "t.ini:3: [switch:a b]: bad name after the colon, allowed: 1 to 63 of a-z, 0-9, \".\", \"_\", \"-\", "
 		 "first a letter or digit\n"},
-		{"[handler:exec]\n", "t.ini:3: [handler:exec]: unknown section\n"},
+		{"[handler:exec]\n",
+		 "t.ini:3: [handler:exec]: unknown section; did you mean [handler:log]?\n"},
 		/* types and limits */
 		{"count = 11\n", "t.ini:3: [consumer] count: \"11\" is out of range, allowed: -10 to 10\n"},
 		{"count = -11\n", "t.ini:3: [consumer] count: \"-11\" is out of range, allowed: -10 to 10\n"},
@@ -146,8 +147,10 @@ static void test_exact(void **state)
 		 "t.ini:4: [instance:blue-0] zzz: unknown key, allowed: any key, or section.key\n"},
 		{"[instance:blue-0]\nlog.zzz = 1\n",
 		 "t.ini:4: [instance:blue-0] log.zzz: unknown key, allowed: any key, or section.key\n"},
-		{"[instance:blue-0]\nlevel = info\n",
-		 "t.ini:4: [instance:blue-0] level: the key is in [handler:log] and [log]; write log.level\n"},
+		{"[instance:blue-0]\nsize = 1 MiB\n",
+		 "t.ini:4: [instance:blue-0] size: the key is in [consumer] and [store]; write section.key\n"},
+		{"[instance:blue-0]\nsoak = 1 s\n[switch:a]\ntopics=t\n[switch:b]\ntopics=t\n",
+		 "t.ini:4: [instance:blue-0] soak: the key is in [switch:a] and [switch:b]; write section.key\n"},
 		{"[instance:blue-0]\nwait = 1 s\nwait = 2 s\n",
 		 "t.ini:5: [instance:blue-0] wait: the key is there twice, first in line 4\n"},
 		{"[instance:blue-0]\nwait = 1 s\nconsumer.wait = 2 s\n",

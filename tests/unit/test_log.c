@@ -181,7 +181,7 @@ static void *shout(void *arg)
 
 static void test_threads(void **state)
 {
-	static char *names[] = {"one", "two", "three", "four"};
+	static char names[4][8] = {"one", "two", "three", "four"};
 	_cleanup_free_ char *out = NULL;
 	pthread_t t[4];
 	size_t lines = 0;
