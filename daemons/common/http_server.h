@@ -28,7 +28,8 @@ typedef void (*bg_http_fn)(struct bg_http_req *req, void *arg);
 
 struct bg_route {
 	const char *method; /* "GET"; a GET route serves HEAD too. NULL ends the table */
-	const char *path;   /* "/v1/switches/{name}/switch"; {x} matches one non-empty segment, percent-decoded */
+	const char
+		*path; /* "/v1/switches/{name}/switch"; {x} matches one non-empty segment, percent-decoded */
 	bg_http_fn fn;
 	enum bg_priv priv;
 	const struct bg_field *fields; /* NULL: the body is not read as JSON */
@@ -37,9 +38,9 @@ struct bg_route {
 
 struct bg_http_opts {
 	const struct bg_route *routes;
-	void *arg; /* given to every handler */
-	const char *token;         /* NULL or "": none */
-	const char *const *hosts;  /* further Host names that are allowed, NULL-terminated; may be NULL */
+	void *arg;                /* given to every handler */
+	const char *token;        /* NULL or "": none */
+	const char *const *hosts; /* further Host names that are allowed, NULL-terminated; may be NULL */
 	bool open_read, faults;
 	int max_connections;        /* 0: 1024; beyond, the listener waits */
 	int64_t request_timeout_us; /* from accept/last answer to the end of a request's body; 0: 10 s */
@@ -52,15 +53,18 @@ int bg_http_server_tcp(struct bg_http_server *s, const char *addr, struct bg_err
 /* umask before bind, mode 0660, group by name (NULL: unchanged); a stale socket is removed only after ECONNREFUSED. */
 int bg_http_server_unix(struct bg_http_server *s, const char *path, const char *group, struct bg_err *err);
 int bg_http_server_port(const struct bg_http_server *s); /* of the first TCP listener; 0: none */
-void bg_http_server_set_token(struct bg_http_server *s, const char *token, bool open_read, bool faults); /* reload */
+void bg_http_server_set_token(struct bg_http_server *s, const char *token, bool open_read,
+			      bool faults); /* reload */
 
 /* The request, valid until it is answered. A handler may hold it and answer later (loop thread). */
 const char *bg_http_param(struct bg_http_req *r, const char *name); /* {name} of the path */
 const char *bg_http_query(struct bg_http_req *r, const char *name); /* decoded; NULL: not there */
-struct json_object *bg_http_body(struct bg_http_req *r);            /* parsed, checked; never NULL when fields != NULL; borrowed */
+struct json_object *
+bg_http_body(struct bg_http_req *r); /* parsed, checked; never NULL when fields != NULL; borrowed */
 const char *bg_http_raw_body(struct bg_http_req *r, size_t *ret_len);
-const char *bg_http_peer(struct bg_http_req *r); /* "127.0.0.1", or "uid 1000 (alice) pid 99" on the Unix socket */
-bool bg_http_is_local(struct bg_http_req *r);    /* came by the Unix socket */
+const char *
+bg_http_peer(struct bg_http_req *r); /* "127.0.0.1", or "uid 1000 (alice) pid 99" on the Unix socket */
+bool bg_http_is_local(struct bg_http_req *r); /* came by the Unix socket */
 const char *bg_http_header(struct bg_http_req *r, const char *name);
 int64_t bg_http_started_us(const struct bg_http_req *r); /* bg_now_us when its handler was called first */
 /* Told once when the client has left before the answer; the request is then gone, do not answer it.
@@ -72,7 +76,8 @@ void bg_http_json(struct bg_http_req *r, int status, struct json_object *o);
 void bg_http_error(struct bg_http_req *r, int status, const char *word, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* As bg_http_error with further members (taken over). */
-void bg_http_error_json(struct bg_http_req *r, int status, const char *word, const char *msg, struct json_object *more);
+void bg_http_error_json(struct bg_http_req *r, int status, const char *word, const char *msg,
+			struct json_object *more);
 void bg_http_text(struct bg_http_req *r, int status, const char *content_type, const char *text);
 void bg_http_set_header(struct bg_http_req *r, const char *name, const char *value); /* before the answer */
 

@@ -11,6 +11,7 @@
 #include <event2/event.h>
 #include <event2/thread.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -188,6 +189,8 @@ struct bg_loop *bg_loop_new(void)
 	struct bg_loop *l = bg_xcalloc(1, sizeof(*l));
 
 	pthread_once(&once, use_threads_once);
+	/* A peer that has left shows as EPIPE. */
+	signal(SIGPIPE, SIG_IGN);
 	cfg = event_config_new();
 	if (!cfg)
 		abort();

@@ -16,7 +16,7 @@ int64_t bg_real_us(void); /* CLOCK_REALTIME */
 /* Tests: freeze the clock at `us` (timers of the loop are not affected). us < 0: the real one again. */
 void bg_clock_set(int64_t us);
 
-struct bg_loop *bg_loop_new(void);
+struct bg_loop *bg_loop_new(void); /* also ignores SIGPIPE */
 void bg_loop_free(struct bg_loop *l);
 struct event_base *bg_loop_base(struct bg_loop *l);
 int bg_loop_run(struct bg_loop *l);               /* until bg_loop_quit; returns its status */

@@ -1,0 +1,507 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections of the HTTP server: what evhttp does not do itself. It has no call for "a connection is
+ * here" or "a request begins", so each connection's bufferevent is made by us (bevcb), which gives the
+ * input callback, and its evhttp_connection is fetched from the bufferevent's callback argument by
+ * http_work, activated to run right after the accept and before anything is read.
+ *
+ * Between a request and the end of its answer the bufferevent's callbacks are ours: evhttp would exit the
+ * process when a pipelined request arrives while EV_READ is on, and would drop the answer to a client that
+ * has closed its sending side. Our read callbacks must not look at their argument: evhttp's deferred read
+ * calls whatever is set with its own.
+ */
+#include "config.h"
+#include "common/http_internal.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include "common/log.h"
+#include "common/mem.h"
+
+/* Deadlines go by the real clock, whatever a test has set. */
+static int64_t mono_us(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
+}
+
+static void wake_work(struct bg_http_server *s)
+{
+	event_active(s->work, EV_TIMEOUT, 0);
+}
+
+static void begin_request(struct http_conn *c)
+{
+	c->state = HTTP_READING;
+	c->line_seen = c->head_seen = false;
+	c->route = NULL;
+	c->deadline_us = mono_us() + c->lst->srv->request_timeout_us;
+}
+
+static void conn_free(struct http_conn *c)
+{
+	struct http_listener *l = c->lst;
+	struct bg_http_server *s = l->srv;
+	struct bg_http_req *r = c->req;
+
+	TAILQ_REMOVE(&l->conns, c, link);
+	l->n_conns--;
+	if (s->current == c)
+		s->current = NULL;
+	if (s->guard == c)
+		s->guard = NULL;
+	if (l->full)
+		wake_work(s);
+	free(c);
+	if (r)
+		http_req_client_gone(r);
+}
+
+static void on_evcon_close(struct evhttp_connection *evcon, void *arg)
+{
+	(void)evcon;
+	conn_free(arg);
+}
+
+/* ---- refusals before evhttp has the request ---- */
+
+static void discard_read(struct bufferevent *bev, void *unused)
+{
+	struct evbuffer *in = bufferevent_get_input(bev);
+
+	(void)unused;
+	evbuffer_drain(in, evbuffer_get_length(in));
+}
+
+static void closing_write(struct bufferevent *bev, void *unused)
+{
+	(void)unused;
+	/* All is sent. Closing now, with input unread, would reset the connection and may destroy the answer. */
+	shutdown(bufferevent_getfd(bev), SHUT_WR);
+}
+
+static void closing_event(struct bufferevent *bev, short what, void *arg)
+{
+	(void)bev;
+	(void)what;
+	http_conn_kill(arg);
+}
+
+static void refuse(struct http_conn *c, int status, const char *phrase, const char *allow, const char *word,
+		   const char *msg)
+{
+	_cleanup_json_ struct json_object *o = http_error_object(word, msg);
+	const char *body = bg_json_text(o);
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+
+	c->state = HTTP_CLOSING;
+	c->deadline_us = mono_us() + HTTP_LINGER_US;
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+	bufferevent_setcb(c->bev, discard_read, closing_write, closing_event, c);
+	evbuffer_add_printf(out,
+			    "HTTP/1.1 %d %s\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n"
+			    "Connection: close\r\n%s%s%s\r\n%s",
+			    status, phrase, strlen(body), allow ? "Allow: " : "", allow ? allow : "",
+			    allow ? "\r\n" : "", body);
+	bufferevent_enable(c->bev, EV_READ | EV_WRITE);
+}
+
+/* The request line: find the route early. A method that evhttp does not know never reaches its handler. */
+static void see_line(struct http_conn *c, const char *line, size_t len)
+{
+	_cleanup_buf_ struct bg_buf allow = {0};
+	_cleanup_free_ char *copy = bg_xstrndup(line, len);
+	char *path = strchr(copy, ' ');
+	const char *method = copy;
+
+	c->line_seen = true;
+	if (!path)
+		return; /* evhttp answers 400 */
+	*path++ = '\0';
+	path[strcspn(path, " ?#")] = '\0';
+	c->route = http_route_find(c->lst->srv->routes, method, path, &allow);
+	if (http_method_known(method, strlen(method)))
+		return;
+	if (allow.len)
+		refuse(c, 405, "Method Not Allowed", allow.s, "method_not_allowed",
+		       "this path has no such method");
+	else
+		refuse(c, 404, "Not Found", NULL, "not_found", "there is no such path");
+}
+
+static void see_header(struct http_conn *c, const char *line, size_t len)
+{
+	static const char name[] = "content-length:";
+	size_t max = c->route ? http_route_max_body(c->route) : c->lst->srv->max_body;
+	char msg[128];
+
+	if (len < sizeof(name) || strncasecmp(line, name, sizeof(name) - 1) != 0)
+		return;
+	if (strtoull(line + sizeof(name) - 1, NULL, 10) <= max)
+		return;
+	snprintf(msg, sizeof(msg), "the body may have %zu bytes", max);
+	refuse(c, 413, "Content Too Large", NULL, "too_large", msg);
+}
+
+/*
+ * Look at the head of a request as it comes in, before evhttp takes it from the buffer line by line: a body
+ * that is too long is refused by its Content-Length before it is read, per route, which evhttp cannot.
+ */
+static void scan_head(struct http_conn *c, struct evbuffer *in)
+{
+	char head[4096];
+	ev_ssize_t n = evbuffer_copyout(in, head, sizeof(head) - 1);
+	char *p = head, *nl;
+
+	if (n <= 0)
+		return;
+	head[n] = '\0';
+	while (!c->head_seen && c->state == HTTP_READING && (nl = memchr(p, '\n', (size_t)(head + n - p)))) {
+		size_t len = (size_t)(nl - p);
+
+		if (len > 0 && p[len - 1] == '\r')
+			len--;
+		*nl = '\0';
+		if (!c->line_seen)
+			see_line(c, p, len);
+		else if (len == 0)
+			c->head_seen = true;
+		else
+			see_header(c, p, len);
+		p = nl + 1;
+	}
+}
+
+static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, void *arg)
+{
+	struct http_conn *c = arg;
+
+	if (!info->n_added)
+		return;
+	if (c->state == HTTP_IDLE)
+		begin_request(c);
+	if (c->state != HTTP_READING)
+		return;
+	c->lst->srv->current = c;
+	if (!c->head_seen)
+		scan_head(c, in);
+}
+
+/* ---- accept ---- */
+
+static struct bufferevent *on_accept(struct event_base *base, void *arg)
+{
+	struct http_listener *l = arg;
+	struct bufferevent *bev = bufferevent_socket_new(base, -1, 0);
+	struct http_conn *c;
+
+	if (!bev)
+		return NULL;
+	c = bg_xcalloc(1, sizeof(*c));
+	c->lst = l;
+	c->bev = bev;
+	bufferevent_incref(bev); /* until attached, so that a failed set-up can be told */
+	begin_request(c);
+	evbuffer_add_cb(bufferevent_get_input(bev), on_input, c);
+	TAILQ_INSERT_HEAD(&l->conns, c, link);
+	if (++l->n_conns >= l->srv->max_connections) {
+		l->full = true;
+		evconnlistener_disable(l->lev);
+	}
+	if (!bg_timer_pending(l->srv->sweep))
+		bg_timer_every(l->srv->sweep,
+			       BG_MAX(5000, BG_MIN(l->srv->request_timeout_us / 8, (int64_t)1000000)));
+	wake_work(l->srv);
+	return bev;
+}
+
+static void name_peer(struct http_conn *c, int fd)
+{
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	struct ucred cred;
+	int one = 1;
+
+	if (c->lst->path) {
+		len = sizeof(cred);
+		c->uid = (uid_t)-1;
+		if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &cred, &len) == 0) {
+			c->uid = cred.uid;
+			c->pid = cred.pid;
+		}
+		return;
+	}
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
+		return;
+	c->loopback = http_is_loopback((struct sockaddr *)&ss);
+	if (ss.ss_family == AF_INET)
+		inet_ntop(AF_INET, &((struct sockaddr_in *)&ss)->sin_addr, c->peer, sizeof(c->peer));
+	else
+		inet_ntop(AF_INET6, &((struct sockaddr_in6 *)&ss)->sin6_addr, c->peer, sizeof(c->peer));
+	if (strncmp(c->peer, "::ffff:", 7) == 0)
+		memmove(c->peer, c->peer + 7, strlen(c->peer + 7) + 1);
+}
+
+static void attach(struct http_conn *c)
+{
+	struct bg_http_server *s = c->lst->srv;
+	bufferevent_data_cb rd = NULL;
+	void *evcon = NULL;
+
+	bufferevent_getcb(c->bev, &rd, &s->ev_write, &s->ev_event, &evcon);
+	bufferevent_decref(c->bev);
+	if (!evcon) { /* evhttp could not set it up and has freed it */
+		conn_free(c);
+		return;
+	}
+	c->evcon = evcon;
+	evhttp_connection_set_closecb(c->evcon, on_evcon_close, c);
+	name_peer(c, bufferevent_getfd(c->bev));
+}
+
+/* Somebody waits at a full listener: the connection that has been idle longest makes room. */
+static void make_room(struct http_listener *l)
+{
+	struct http_conn *c, *oldest = NULL;
+
+	TAILQ_FOREACH(c, &l->conns, link)
+	if (c->state == HTTP_IDLE && (!oldest || c->idle_since_us < oldest->idle_since_us))
+		oldest = c;
+	if (oldest && l->n_conns >= l->srv->max_connections)
+		evhttp_connection_free(oldest->evcon);
+	if (l->n_conns >= l->srv->max_connections)
+		return;
+	l->full = false;
+	evconnlistener_enable(l->lev);
+}
+
+void http_work(evutil_socket_t fd, short what, void *arg)
+{
+	struct bg_http_server *s = arg;
+
+	(void)fd;
+	(void)what;
+	for (int i = 0; i < s->n_listeners; i++) {
+		struct http_listener *l = s->listeners[i];
+		struct http_conn *c = TAILQ_FIRST(&l->conns), *next;
+
+		for (; c; c = next) {
+			next = TAILQ_NEXT(c, link);
+			if (!c->evcon)
+				attach(c);
+			else if (c->kill)
+				evhttp_connection_free(c->evcon);
+		}
+		if (l->full)
+			make_room(l);
+	}
+}
+
+void http_sweep(void *arg)
+{
+	struct bg_http_server *s = arg;
+	int64_t now = mono_us();
+	bool any = false;
+
+	for (int i = 0; i < s->n_listeners; i++) {
+		struct http_conn *c = TAILQ_FIRST(&s->listeners[i]->conns), *next;
+
+		for (; c; c = next) {
+			next = TAILQ_NEXT(c, link);
+			any = true;
+			if (!c->evcon || !c->deadline_us || now < c->deadline_us)
+				continue;
+			if (c->state == HTTP_READING && c->line_seen)
+				refuse(c, 408, "Request Timeout", NULL, "request_timeout",
+				       "the request did not arrive in time");
+			else
+				evhttp_connection_free(c->evcon);
+		}
+	}
+	if (!any)
+		bg_timer_stop(s->sweep);
+}
+
+/* ---- listeners ---- */
+
+static void on_retry(evutil_socket_t fd, short what, void *arg)
+{
+	struct http_listener *l = arg;
+
+	(void)fd;
+	(void)what;
+	if (!l->full)
+		evconnlistener_enable(l->lev);
+}
+
+/* evhttp has taken the listener's callback argument for itself, so the listener is found by this list. */
+static LIST_HEAD(, http_listener) all_listeners = LIST_HEAD_INITIALIZER(all_listeners);
+
+/* Out of descriptors or memory: a listener left enabled would spin. */
+static void on_accept_error(struct evconnlistener *lev, void *arg)
+{
+	struct timeval tv = {.tv_usec = HTTP_RETRY_US};
+	struct http_listener *l;
+
+	(void)arg;
+	bg_log(BG_WARN, "accept_failed", "cannot accept a connection: %s", strerror(errno));
+	evconnlistener_disable(lev);
+	LIST_FOREACH(l, &all_listeners, all)
+	if (l->lev == lev)
+		event_add(l->retry, &tv);
+}
+
+struct http_listener *http_listener_new(struct bg_http_server *s, int fd)
+{
+	struct event_base *base = bg_loop_base(s->loop);
+	struct http_listener *l = bg_xcalloc(1, sizeof(*l));
+
+	l->srv = s;
+	TAILQ_INIT(&l->conns);
+	l->http = evhttp_new(base);
+	l->retry = evtimer_new(base, on_retry, l);
+	l->lev = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE, 0, fd);
+	if (!l->http || !l->retry || !l->lev || !evhttp_bind_listener(l->http, l->lev))
+		abort(); /* only memory can fail here */
+	evconnlistener_set_error_cb(l->lev, on_accept_error);
+	evhttp_set_allowed_methods(l->http, 0xffff);
+	evhttp_set_max_headers_size(l->http, HTTP_MAX_HEADERS);
+	evhttp_set_max_body_size(l->http, (ev_ssize_t)s->max_body);
+	evhttp_set_flags(l->http, EVHTTP_SERVER_LINGERING_CLOSE);
+	evhttp_set_default_content_type(l->http, NULL);
+	evhttp_set_bevcb(l->http, on_accept, l);
+	evhttp_set_gencb(l->http, http_dispatch, l);
+	LIST_INSERT_HEAD(&all_listeners, l, all);
+	return l;
+}
+
+void http_listener_free(struct http_listener *l)
+{
+	struct http_conn *c, *next;
+
+	LIST_REMOVE(l, all);
+	for (c = TAILQ_FIRST(&l->conns); c; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (!c->evcon)
+			attach(c);
+	}
+	evhttp_free(l->http); /* with its listener and all connections */
+	event_free(l->retry);
+	free(l->path);
+	free(l);
+}
+
+/* ---- from the request to the end of its answer ---- */
+
+struct http_conn *http_conn_of(struct http_listener *l, struct evhttp_request *ev)
+{
+	struct evhttp_connection *evcon = evhttp_request_get_connection(ev);
+	struct http_conn *c = l->srv->current;
+
+	if (c && c->lst == l && c->evcon == evcon)
+		return c;
+	TAILQ_FOREACH(c, &l->conns, link)
+	if (c->evcon == evcon)
+		return c;
+	return NULL;
+}
+
+static void ignore_read(struct bufferevent *bev, void *unused)
+{
+	(void)bev;
+	(void)unused;
+}
+
+/* The client has left (or has closed its sending side, which cannot be told apart). */
+static void held_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_conn *c = arg;
+
+	c->lst->srv->ev_event(bev, what, c->evcon);
+}
+
+static void writing_write(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *c = arg;
+
+	c->lst->srv->ev_write(bev, c->evcon);
+}
+
+static void writing_event(struct bufferevent *bev, short what, void *arg)
+{
+	struct http_conn *c = arg;
+
+	/* Its sending side is closed: it may still want the answer. A broken connection shows when we write. */
+	if ((what & BEV_EVENT_EOF) && (what & BEV_EVENT_READING) &&
+	    evbuffer_get_length(bufferevent_get_output(bev)))
+		return;
+	c->lst->srv->ev_event(bev, what, c->evcon);
+}
+
+void http_conn_busy(struct http_conn *c)
+{
+	c->state = HTTP_BUSY;
+	c->deadline_us = 0;
+	/* What a client pipelines meanwhile waits in the kernel. */
+	bufferevent_setwatermark(c->bev, EV_READ, 0,
+				 evbuffer_get_length(bufferevent_get_input(c->bev)) + HTTP_PIPELINE);
+}
+
+void http_conn_hold(struct http_conn *c)
+{
+	bufferevent_setcb(c->bev, ignore_read, NULL, held_event, c);
+	bufferevent_enable(c->bev, EV_READ);
+}
+
+void http_conn_writing(struct http_conn *c)
+{
+	c->state = HTTP_WRITING;
+	c->deadline_us = mono_us() + HTTP_WRITE_US;
+	bufferevent_setcb(c->bev, ignore_read, writing_write, writing_event, c);
+}
+
+void http_conn_completed(struct evhttp_request *ev, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)ev;
+	bufferevent_setwatermark(c->bev, EV_READ, 0, 0);
+	if (evbuffer_get_length(bufferevent_get_input(c->bev))) {
+		begin_request(c); /* pipelined */
+		return;
+	}
+	c->state = HTTP_IDLE;
+	c->idle_since_us = mono_us();
+	c->deadline_us = c->idle_since_us + HTTP_IDLE_US;
+	if (c->lst->full)
+		wake_work(c->lst->srv);
+}
+
+void http_conn_kill(struct http_conn *c)
+{
+	c->kill = true;
+	wake_work(c->lst->srv);
+}
+
+/* At the end of the process nobody turns the loop for evhttp: send what the socket takes. */
+void http_conn_flush(struct http_conn *c)
+{
+	struct evbuffer *out = bufferevent_get_output(c->bev);
+	size_t len = evbuffer_get_length(out);
+	_cleanup_free_ char *copy = bg_xmalloc(len + 1);
+	ev_ssize_t n = evbuffer_copyout(out, copy, len);
+	ssize_t sent =
+		n > 0 ? send(bufferevent_getfd(c->bev), copy, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+
+	(void)sent;
+}
