@@ -416,12 +416,6 @@ struct http_conn *http_conn_of(struct http_listener *l, struct evhttp_request *e
 	return NULL;
 }
 
-static void ignore_read(struct bufferevent *bev, void *unused)
-{
-	(void)bev;
-	(void)unused;
-}
-
 /* The client has left (or has closed its sending side, which cannot be told apart). */
 static void held_event(struct bufferevent *bev, short what, void *arg)
 {
@@ -452,14 +446,17 @@ void http_conn_busy(struct http_conn *c)
 {
 	c->state = HTTP_BUSY;
 	c->deadline_us = 0;
-	/* What a client pipelines meanwhile waits in the kernel. */
+	/*
+	 * What a client pipelines meanwhile waits in the kernel. With a full buffer libevent calls a read
+	 * callback over and over, so there must be none until the watermark is gone.
+	 */
 	bufferevent_setwatermark(c->bev, EV_READ, 0,
 				 evbuffer_get_length(bufferevent_get_input(c->bev)) + HTTP_PIPELINE);
 }
 
 void http_conn_hold(struct http_conn *c)
 {
-	bufferevent_setcb(c->bev, ignore_read, NULL, held_event, c);
+	bufferevent_setcb(c->bev, NULL, NULL, held_event, c);
 	bufferevent_enable(c->bev, EV_READ);
 }
 
@@ -467,7 +464,7 @@ void http_conn_writing(struct http_conn *c)
 {
 	c->state = HTTP_WRITING;
 	c->deadline_us = mono_us() + HTTP_WRITE_US;
-	bufferevent_setcb(c->bev, ignore_read, writing_write, writing_event, c);
+	bufferevent_setcb(c->bev, NULL, writing_write, writing_event, c);
 }
 
 void http_conn_completed(struct evhttp_request *ev, void *arg)

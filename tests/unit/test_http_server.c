@@ -863,27 +863,14 @@ static void test_pipeline_flood(void **state)
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-	const struct CMUnitTest tests[] = {T(test_basic),
-					   T(test_held),
-					   T(test_path_and_method),
-					   T(test_head),
-					   T(test_bodies),
-					   T(test_too_long),
-					   T(test_huge_header),
-					   T(test_slow),
-					   T(test_many_idle),
-					   T(test_limit),
-					   T(test_out_of_descriptors),
-					   T(test_host),
-					   T(test_content_type),
-					   T(test_token),
-					   T(test_listen_errors),
-					   T(test_unix),
-					   T(test_deaf_holder),
-					   T(test_free_with_held),
-					   T(test_mid_answer),
-					   T(test_stream),
-					   X};
+	const struct CMUnitTest tests[] = {
+		T(test_basic),          T(test_held),           T(test_path_and_method),    T(test_head),
+		T(test_bodies),         T(test_too_long),       T(test_huge_header),        T(test_slow),
+		T(test_many_idle),      T(test_limit),          T(test_out_of_descriptors), T(test_host),
+		T(test_content_type),   T(test_token),          T(test_listen_errors),      T(test_unix),
+		T(test_deaf_holder),    T(test_free_with_held), T(test_mid_answer),         T(test_stream),
+		T(test_pipeline_flood),
+	};
 	struct rlimit lim;
 
 	getrlimit(RLIMIT_NOFILE, &lim);
