@@ -15,3 +15,8 @@ libconsumerd_a_SOURCES = \
 	daemons/consumerd/reading.c daemons/consumerd/reading.h daemons/consumerd/rebalance.c daemons/consumerd/rebalance.h daemons/consumerd/source.c daemons/consumerd/source.h \
 	daemons/consumerd/source_int.h daemons/consumerd/start.c daemons/consumerd/start.h daemons/consumerd/start_int.h daemons/consumerd/state.c \
 	daemons/consumerd/state.h daemons/consumerd/status.c
+sbin_PROGRAMS += bg-consumerd
+bg_consumerd_SOURCES = daemons/consumerd/main.c
+bg_consumerd_LDADD = libconsumerd.a $(BG_COMMON_LIBS)
+dist_man_MANS += man/bg-consumerd.8
+dist_examples_DATA += etc/consumerd.ini
