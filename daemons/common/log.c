@@ -171,6 +171,9 @@ static void build_line(struct bg_buf *b, enum bg_level level, const char *sw, co
 }
 
 static void vlog(enum bg_level level, const char *sw, const char *ev, const char *fmt, va_list ap)
+	__attribute__((format(printf, 4, 0)));
+
+static void vlog(enum bg_level level, const char *sw, const char *ev, const char *fmt, va_list ap)
 {
 	_cleanup_buf_ struct bg_buf b = {0};
 	char msg[MSG_MAX];
