@@ -60,7 +60,8 @@ tests_unit_test_conf_LDADD = $(UNIT_LIBS)
 tests_unit_test_conf_bad_SOURCES = tests/unit/test_conf_bad.c tests/unit/unit.h tests/unit/conf_table.h
 tests_unit_test_conf_bad_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_conf_bad_LDADD = $(UNIT_LIBS)
-UNIT_TESTS_COMMON =
+
+# loop, worker, HTTP, daemon
 UNIT_TESTS_COMMON += tests/unit/test_http_server
 tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c tests/unit/raw_client.h
 tests_unit_test_http_server_CFLAGS = $(UNIT_CFLAGS)
