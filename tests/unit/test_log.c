@@ -15,7 +15,7 @@ static int saved_stderr = -1;
 static FILE *sink;
 
 /* stderr goes into a file from here to `got`. */
-static void catch (void)
+static void catch_stderr(void)
 {
 	fflush(stderr);
 	sink = tmpfile();
