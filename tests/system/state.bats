@@ -9,7 +9,7 @@ setup_file() {
 }
 
 # The one state file of an instance.
-state_file() { find "$BG_DIR/state/$1" -type f ! -name '*.bad*' ! -name '*lock*' | head -n 1; }
+state_file() { find "$BG_DIR/state/$1" -type f -name state.json | head -n 1; }
 
 # `restart_with INSTANCE COMMAND…`: killed, its state file treated with the command, started.
 restart_with() {
