@@ -280,8 +280,12 @@ static void test_lock(void **state)
 	assert_non_null(strstr(e.msg, pid));
 	assert_string_equal(e.code, "locked");
 	child = fork();
-	if (child == 0)
-		_exit(bg_lock_file(path, NULL) == -EWOULDBLOCK ? 0 : 1);
+	if (child == 0) {
+		status = bg_lock_file(path, NULL) == -EWOULDBLOCK ? 0 : 1;
+		free(path);
+		free(none);
+		_exit(status);
+	}
 	assert_int_equal(waitpid(child, &status, 0), child);
 	assert_int_equal(status, 0);
 	close(fd);
