@@ -374,6 +374,11 @@ const struct prod_pace *prod_engine_pace(struct prod_engine *e)
 	return &e->pace;
 }
 
+double prod_engine_rate_now(const struct prod_engine *e)
+{
+	return e->rate;
+}
+
 const struct prod_stats *prod_engine_stats(const struct prod_engine *e)
 {
 	return &e->stats;

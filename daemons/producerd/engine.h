@@ -59,6 +59,7 @@ void prod_engine_close(struct prod_engine *e, int64_t timeout_us, void (*done)(v
 
 /* For status and metrics; borrowed. Missed records are brought up to date. */
 const struct prod_pace *prod_engine_pace(struct prod_engine *e);
+double prod_engine_rate_now(const struct prod_engine *e); /* records/s that are asked for */
 const struct prod_stats *prod_engine_stats(const struct prod_engine *e);
 const struct prod_numbering *prod_engine_numbering(const struct prod_engine *e);
 const struct prod_send *prod_engine_send(const struct prod_engine *e);

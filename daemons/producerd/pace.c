@@ -74,9 +74,9 @@ void prod_pace_sent(struct prod_pace *p, int64_t now_us, int64_t k)
 	p->hold_us = 0;
 	if (k > 0)
 		p->last_us = due_at(p, p->n - 1);
-	/* Still behind: the next ones at twice the rate, not all at once. */
+	/* Still behind: the next ones faster than the rate, but not all at once. */
 	if (k > 0 && due_at(p, p->n) <= now_us)
-		p->hold_us = now_us + (int64_t)ceil((double)k * 1e6 / (2 * p->rate));
+		p->hold_us = now_us + (int64_t)ceil((double)k * 1e6 / (PROD_PACE_MAKE_UP * p->rate));
 }
 
 int64_t prod_pace_next_us(const struct prod_pace *p, int64_t now_us)

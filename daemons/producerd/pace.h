@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Even pacing on an absolute schedule: record n is due at start + n / rate, so that errors of single timers
- * do not add up. After a stall the lost time is made up at no more than twice the rate; what lies further
+ * do not add up. After a stall the lost time is made up at no more than 4 times the rate; what lies further
  * back than PROD_PACE_BEHIND_US is given up and counted. No clock of its own: every call is told the time.
  */
 #ifndef BG_PRODUCERD_PACE_H
@@ -12,6 +12,7 @@
 #define PROD_PACE_BEHIND_US 1000000 /* at most this much of the schedule is made up */
 #define PROD_PACE_BURST_US  5000    /* at most this much of it at once */
 #define PROD_PACE_TICK_US   1000    /* above 1,000 records/s they are sent in turns of this length */
+#define PROD_PACE_MAKE_UP   4       /* times the rate, when behind */
 #define PROD_RATE_MAX       10000000
 
 struct prod_pace {

@@ -20,7 +20,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 
-#define METADATA_MS     5000
+#define METADATA_MS     2000
 #define METADATA_CAP_US 10000000 /* the call above, and what may come before it on the worker */
 #define REPORTS_A_TURN  20000    /* then other events of the loop have their turn */
 #define LAST_REPORTS_US 2000000  /* wait for the reports of purged records */
@@ -159,6 +159,7 @@ static void refresh(void *arg)
 static int count_reports(struct prod_send *s, rd_kafka_event_t *ev)
 {
 	const rd_kafka_message_t *m;
+	rd_kafka_resp_err_t last = RD_KAFKA_RESP_ERR_NO_ERROR;
 	int n = 0;
 	for (; (m = rd_kafka_event_message_next(ev)); n++) {
 		if (!m->err) {
@@ -167,8 +168,10 @@ static int count_reports(struct prod_send *s, rd_kafka_event_t *ev)
 		}
 		prod_stats_failed(s->stats, m->err,
 				  rd_kafka_message_status(m) == RD_KAFKA_MSG_STATUS_POSSIBLY_PERSISTED);
-		log_failed(s, rd_kafka_err2str(m->err));
+		last = m->err;
 	}
+	if (last)
+		log_failed(s, rd_kafka_err2str(last));
 	return n;
 }
 
@@ -178,7 +181,7 @@ static void on_error(struct prod_send *s, rd_kafka_event_t *ev)
 	rd_kafka_resp_err_t err = rd_kafka_event_error(ev);
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
 		set_down(s, true);
-	if (err != RD_KAFKA_RESP_ERR__FATAL || s->wind != WIND_NO)
+	if (!rd_kafka_event_error_is_fatal(ev) || s->wind != WIND_NO)
 		return;
 	err = rd_kafka_fatal_error(s->rk, text, sizeof(text));
 	bg_log(BG_ERROR, "producer_fatal", "%s: %s; the producer is replaced", rd_kafka_err2name(err), text);
@@ -425,27 +428,35 @@ int32_t prod_send_choose(struct prod_send *s, struct prod_bytes key)
 	return rd_kafka_msg_partitioner_murmur2(s->rkt, key.data, key.len, s->partitions, NULL, NULL);
 }
 
+/* Not this record's fault: topic gone, made anew with fewer partitions, forbidden for now. Ask until it is well. */
+static void topic_lost(struct prod_send *s, rd_kafka_resp_err_t err)
+{
+	s->partitions = 0;
+	if (s->meta.busy)
+		return;
+	s->meta.err = err;
+	metadata_failed(s);
+}
+
 static enum prod_put refused(struct prod_send *s, rd_kafka_resp_err_t err)
 {
 	switch (err) {
 	case RD_KAFKA_RESP_ERR__QUEUE_FULL:
 		s->stats->full++;
 		return PROD_PUT_FULL;
-	case RD_KAFKA_RESP_ERR__FATAL: /* its event is on the way */
-		return PROD_PUT_LATER;
-	case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-	case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-		/* Topic gone, or made anew with fewer partitions. */
-		s->partitions = 0;
-		if (!s->meta.busy)
-			bg_timer_start(s->refresh, bg_backoff_next(&s->meta_backoff));
-		return PROD_PUT_LATER;
-	default:
+	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
+	case RD_KAFKA_RESP_ERR__BAD_MSG:
+	case RD_KAFKA_RESP_ERR__INVALID_ARG:
 		/* Never accepted, so both counts move: queued is their difference. */
 		s->stats->accepted++;
 		prod_stats_failed(s->stats, err, false);
 		log_failed(s, rd_kafka_err2str(err));
 		return PROD_PUT_REFUSED;
+	case RD_KAFKA_RESP_ERR__FATAL: /* its event is on the way */
+		return PROD_PUT_LATER;
+	default:
+		topic_lost(s, err);
+		return PROD_PUT_LATER;
 	}
 }
 
