@@ -135,7 +135,8 @@ void con_answer_paused(struct con_cmd *cmd, bool committed)
 	struct con_commands *q = c->commands;
 	struct json_object *o = base(c);
 
-	bg_json_add_str(o, "state", "PAUSED"); /* one that is still STARTING has nothing in the handler either */
+	bg_json_add_str(o, "state",
+			"PAUSED"); /* one that is still STARTING has nothing in the handler either */
 	/* The same epoch, the same answer: also when the group has moved partitions since. */
 	if (c->commands->pause_epoch != c->ep.epoch)
 		bg_offs_free(&c->last_pause);

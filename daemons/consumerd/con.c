@@ -100,7 +100,8 @@ void con_event(struct con *c, enum con_event ev, const char *why)
 		c->since_real_us = bg_real_us();
 		c->since_us = bg_now_us();
 		if (!con_working(c))
-			c->held = false; /* the guard is for positions of ours; who has none reads rule 3 again */
+			c->held =
+				false; /* the guard is for positions of ours; who has none reads rule 3 again */
 		snprintf(epoch, sizeof epoch, "%lld", (long long)c->ep.epoch);
 		bg_log_ctx("epoch", epoch);
 		con_ledger_state(c, con_state_name(old), con_state_name(c->state));

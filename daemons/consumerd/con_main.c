@@ -96,6 +96,8 @@ static void stall_committed(void *arg, rd_kafka_resp_err_t err)
 		con_error(c, "stall", "the commit after a stall failed: %s", rd_kafka_err2str(err));
 		return;
 	}
+	if (!c->held)
+		return; /* let go already */
 	c->held = false;
 	bg_log(BG_NOTICE, "stall", "the broker has confirmed our positions: going on");
 	con_commands_run_queue(c);

@@ -33,6 +33,9 @@ static void on_error_message(struct con *c, rd_kafka_message_t *msg)
 		if (!p || p->kpaused || !p->assigned)
 			break;
 		p->failed = true;
+		/* Fetched ahead of the start's decision: start.c asks again where it matters. */
+		if (c->state == CON_RESUMING)
+			break;
 		snprintf(c->cause, sizeof c->cause, "offset_out_of_range");
 		con_error(c, "offset_out_of_range", "%s [%d]: offset %lld is not in the log any more: %s",
 			  p->topic, p->partition, (long long)p->fetch_next, rd_kafka_message_errstr(msg));

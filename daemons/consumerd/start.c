@@ -38,6 +38,8 @@ __attribute__((format(printf, 4, 5))) static void refuse(struct con *c, int stat
 	va_end(ap);
 	m.under_way = false;
 	m.gen++;
+	/* What was handed with a command that was refused is not to be believed later. */
+	bg_offs_free(&c->handed);
 	con_error(c, word, "not started: %s", m.refused.msg);
 	con_event(c, CON_EV_REFUSED, word);
 	con_commands_refused(c);
@@ -103,6 +105,14 @@ static bool place(struct con *c, struct con_part *p, const struct con_choice *ch
 		con_source_pause(c, p, CON_WHY_LIFECYCLE);
 		con_part_drop_pending(&c->parts, p);
 		return false;
+	}
+	if (p->failed) {
+		/* The fetch ahead went wrong: asked again, an error is then final. */
+		p->failed = false;
+		con_part_drop_pending(&c->parts, p);
+		p->fetch_next = ch->offset;
+		con_source_seek(c, p);
+		return true;
 	}
 	if (p->fetch_next != ch->offset && (!p->pend_head || p->pend_head->offset < ch->offset)) {
 		con_part_drop_pending(&c->parts, p);
