@@ -62,7 +62,35 @@ tests_unit_test_conf_bad_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_conf_bad_LDADD = $(UNIT_LIBS)
 
 # loop, worker, HTTP, daemon
-UNIT_TESTS_COMMON += tests/unit/test_http_server
+UNIT_TESTS_COMMON += tests/unit/test_loop tests/unit/test_worker tests/unit/test_http_server \
+	tests/unit/test_http_client
+
+tests_unit_test_loop_SOURCES = tests/unit/test_loop.c tests/unit/unit.h
+tests_unit_test_loop_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_loop_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/unit/unit.h
+tests_unit_test_worker_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_worker_LDADD = $(UNIT_LIBS)
+
 tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c tests/unit/raw_client.h
 tests_unit_test_http_server_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_http_server_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_http_client_SOURCES = tests/unit/test_http_client.c tests/unit/raw_client.h tests/unit/unit.h
+tests_unit_test_http_client_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_http_client_LDADD = $(UNIT_LIBS)
+
+# Fuzz targets (--enable-fuzzing): run as `tests/fuzz/fuzz_conf CORPUS`, with a copy of tests/fuzz/corpus/conf.
+if BG_FUZZING
+FUZZ_COMMON = tests/fuzz/fuzz_conf tests/fuzz/fuzz_json
+check_PROGRAMS += $(FUZZ_COMMON)
+tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/unit/conf_table.h
+tests_fuzz_fuzz_conf_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
+tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_conf_LDADD = $(BG_COMMON_LIBS)
+tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
+tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
+tests_fuzz_fuzz_json_LDADD = $(BG_COMMON_LIBS)
+endif
+EXTRA_DIST += tests/fuzz/corpus
