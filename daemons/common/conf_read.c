@@ -156,7 +156,7 @@ static bool check_key(struct reader *r, const char *line)
 /* Is this line one that inih and we understand alike? */
 static bool check_line(struct reader *r, const char *line, size_t len, size_t limit)
 {
-	char msg[128];
+	char msg[192];
 
 	if (len > limit) {
 		snprintf(

@@ -367,6 +367,13 @@ static void set_method(struct call *k, const char *method)
 		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method);
 }
 
+static bool has_host(const char *base)
+{
+	size_t len = strncmp(base, "http://", 7) == 0 ? 7 : strncmp(base, "https://", 8) == 0 ? 8 : 0;
+
+	return len > 0 && base[len] && base[len] != '/';
+}
+
 /* Where to: "http://h:p", "https://h:p", "unix:/path". False: refused, k->err says why. */
 static bool set_url(struct call *k, const struct bg_httpc_call *call)
 {
@@ -380,7 +387,7 @@ static bool set_url(struct call *k, const struct bg_httpc_call *call)
 			return false;
 		}
 		base = "http://localhost";
-	} else if (strncmp(base, "http://", 7) != 0 && strncmp(base, "https://", 8) != 0) {
+	} else if (!has_host(base)) {
 		bg_err_set(&k->err, 0, "bad_url",
 			   "%s is not http://HOST:PORT, https://HOST:PORT or unix:/PATH", base);
 		return false;

@@ -100,10 +100,10 @@ struct bg_http_server {
 	int n_listeners;
 	TAILQ_HEAD(, bg_http_req) reqs;
 	struct bg_timer *sweep;
-	struct event *work;        /* activated for http_work */
-	struct http_conn *current; /* the last one that read something */
-	struct http_conn *guard;   /* set NULL when this connection is freed */
-	bool told_no_token;
+	struct event *work;              /* activated for http_work */
+	struct http_conn *current;       /* the last one that read something */
+	struct http_conn *guard;         /* set NULL when this connection is freed */
+	bool told_no_token, needs_token; /* needs: it listens beyond loopback */
 	/* evhttp's own callbacks, which ours call on */
 	bufferevent_data_cb ev_write;
 	bufferevent_event_cb ev_event;
@@ -144,7 +144,7 @@ int http_auth_check(struct bg_http_server *s, const struct http_conn *c, const s
 		    struct evhttp_request *ev, struct bg_err *err);
 bool http_is_loopback(const struct sockaddr *sa);
 /* http_listen.c */
-int http_listen_tcp(const char *addr, bool have_token, int *ret_port, struct bg_err *err);
+int http_listen_tcp(const char *addr, bool have_token, int *ret_port, bool *ret_loopback, struct bg_err *err);
 int http_listen_unix(const char *path, const char *group, dev_t *ret_dev, ino_t *ret_ino, struct bg_err *err);
 
 #endif

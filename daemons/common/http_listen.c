@@ -65,7 +65,7 @@ static int open_tcp(const struct addrinfo *ai, const char *addr, struct bg_err *
 }
 
 /* Returns the descriptor, or a negative errno. */
-int http_listen_tcp(const char *addr, bool have_token, int *ret_port, struct bg_err *err)
+int http_listen_tcp(const char *addr, bool have_token, int *ret_port, bool *ret_loopback, struct bg_err *err)
 {
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
@@ -81,7 +81,8 @@ int http_listen_tcp(const char *addr, bool have_token, int *ret_port, struct bg_
 	if (getaddrinfo(host, port, &hints, &ai) != 0)
 		return bg_err_set(err, -EINVAL, "bad_address",
 				  "%s: %s is not a numeric IPv4 or IPv6 address, localhost or *", addr, host);
-	if (!have_token && !http_is_loopback(ai->ai_addr)) {
+	*ret_loopback = http_is_loopback(ai->ai_addr);
+	if (!have_token && !*ret_loopback) {
 		freeaddrinfo(ai);
 		return bg_err_set(err, -EPERM, "token_required",
 				  "%s is not a loopback address: listening there needs [http] token-file",

@@ -71,8 +71,13 @@ void bg_http_server_set_token(struct bg_http_server *s, const char *token, bool 
 {
 	char *copy = token && *token ? bg_xstrdup(token) : NULL;
 
-	free(s->token);
-	s->token = copy;
+	if (!copy && s->needs_token) {
+		bg_log(BG_ERROR, "token_required",
+		       "[http] token-file may not go while a listen address is not loopback: the old token stays");
+	} else {
+		free(s->token);
+		s->token = copy;
+	}
 	s->open_read = open_read;
 	s->faults = faults;
 }
@@ -87,12 +92,14 @@ static int no_room(const struct bg_http_server *s, struct bg_err *err)
 int bg_http_server_tcp(struct bg_http_server *s, const char *addr, struct bg_err *err)
 {
 	int port, fd, rc = no_room(s, err);
+	bool loopback;
 
 	if (rc < 0)
 		return rc;
-	fd = http_listen_tcp(addr, s->token != NULL, &port, err);
+	fd = http_listen_tcp(addr, s->token != NULL, &port, &loopback, err);
 	if (fd < 0)
 		return fd;
+	s->needs_token |= !loopback;
 	if (!s->token && !s->told_no_token) {
 		s->told_no_token = true;
 		bg_log(BG_NOTICE, "no_token",

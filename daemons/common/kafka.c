@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The end of a Kafka handle: it can block for ever, so it is the worker's business. */
+/* A Kafka handle's begin, and its end: that can block for ever, so it is the worker's business. */
 #include "config.h"
 #include "common/kafka.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
@@ -18,6 +19,23 @@ struct destroy {
 	void (*done)(void *arg);
 	void *arg;
 };
+
+rd_kafka_t *bg_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf, struct bg_err *err)
+{
+	char text[400] = "";
+	rd_kafka_t *rk = rd_kafka_new(type, conf, text, sizeof(text));
+	rd_kafka_error_t *e;
+
+	if (!rk) {
+		rd_kafka_conf_destroy(conf);
+		bg_err_set(err, -EINVAL, "kafka_error", "cannot make a Kafka handle: %s", text);
+		return NULL;
+	}
+	e = rd_kafka_sasl_background_callbacks_enable(rk);
+	if (e)
+		rd_kafka_error_destroy(e); /* nothing to refresh */
+	return rk;
+}
 
 /* The rebalance that a close brings. The owner's callback is not for this thread. */
 static void give_back(rd_kafka_t *rk, rd_kafka_event_t *ev)

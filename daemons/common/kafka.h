@@ -22,6 +22,10 @@ int bg_kafka_check(const struct bg_conf *c, const char *const *reserved, struct 
  * section has consumer and producer properties alike; librdkafka takes both. Never NULL after bg_kafka_check. */
 rd_kafka_conf_t *bg_kafka_conf(const struct bg_conf *c, ...) __attribute__((sentinel));
 
+/* rd_kafka_new with its traps: the conf is freed on failure too, and SASL token refreshes are served by librdkafka's
+ * own thread instead of by whoever polls. NULL and err (code "kafka_error") on failure. */
+rd_kafka_t *bg_kafka_new(rd_kafka_type_t type, rd_kafka_conf_t *conf /* taken */, struct bg_err *err);
+
 /* A Kafka queue as an event of the loop. Edge-triggered underneath: fn must drain it, or call
  * bg_kq_kick to be called again in the next turn. A timer calls fn at least once a second. */
 struct bg_kq;
@@ -58,7 +62,8 @@ void bg_aux_free(struct bg_aux *a); /* outstanding calls end without callbacks; 
 /* The handle of the moment: it is replaced when a group's coordinator has moved, so do not keep it. */
 rd_kafka_t *bg_aux_handle(struct bg_aux *a);
 /* Know this group's coordinator and keep the connection to it from now on (at most 64 groups; any topic will do).
- * Groups that bg_aux_committed was called for are kept warm without being asked for. */
+ * Groups that bg_aux_committed was called for are kept warm without being asked for. librdkafka remembers the
+ * coordinators of 11 groups: with more of them on one bg_aux each read costs another round trip. */
 void bg_aux_warm(struct bg_aux *a, const char *group, const char *topic);
 
 typedef void (*bg_offs_fn)(void *arg, const struct bg_err *err, const struct bg_offs *offs);

@@ -43,16 +43,11 @@ static void on_queue(void *arg);
 
 static struct aux_handle *handle_new(struct bg_aux *a, struct bg_err *err)
 {
-	rd_kafka_conf_t *conf = rd_kafka_conf_dup(a->conf);
+	rd_kafka_t *rk = bg_kafka_new(RD_KAFKA_CONSUMER, rd_kafka_conf_dup(a->conf), err);
 	struct aux_handle *h;
-	char text[400] = "";
-	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof(text));
 
-	if (!rk) {
-		rd_kafka_conf_destroy(conf);
-		bg_err_set(err, -EINVAL, "kafka_error", "cannot make a Kafka handle: %s", text);
+	if (!rk)
 		return NULL;
-	}
 	h = bg_xcalloc(1, sizeof(*h));
 	*h = (struct aux_handle){.aux = a, .rk = rk, .worker = a->worker, .refs = 1};
 	/* All that nobody asked for lands in the same queue, where it is dropped instead of piling up. */

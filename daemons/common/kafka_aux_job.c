@@ -10,8 +10,10 @@
 #include <string.h>
 #include "common/mem.h"
 
-#define OFFSETS_START (-2) /* the "timestamps" of ListOffsets */
-#define OFFSETS_END   (-1)
+/* A thread is not held for the whole of a long deadline while no broker answers; doubles with each attempt. */
+#define FIRST_ATTEMPT_US 2000000
+#define OFFSETS_START    (-2) /* the "timestamps" of ListOffsets */
+#define OFFSETS_END      (-1)
 
 /* Everything the thread touches. Filled in and read on the loop, before and after. */
 struct aux_job {
@@ -204,12 +206,16 @@ static void job_submit(struct aux_call *c)
 {
 	struct bg_aux *a = c->aux;
 	struct aux_job *j = bg_xcalloc(1, sizeof(*j));
+	int64_t patience = (int64_t)FIRST_ATTEMPT_US << BG_MIN(c->attempts, 5);
 
 	c->waits_job = false;
 	c->attempts++;
 	c->h = aux_handle_ref(a->cur);
-	*j = (struct aux_job){
-		.aux = a, .call = c->id, .kind = c->kind, .end_us = c->end_us, .ntopics = c->ntopics};
+	*j = (struct aux_job){.aux = a,
+			      .call = c->id,
+			      .kind = c->kind,
+			      .end_us = BG_MIN(c->end_us, bg_now_us() + patience),
+			      .ntopics = c->ntopics};
 	j->h = aux_handle_ref(a->cur);
 	j->rk = j->h->rk;
 	j->topics = bg_xcalloc(c->ntopics + 1, sizeof(char *));

@@ -2,7 +2,7 @@
 noinst_PROGRAMS += tests/lib/bg-testadmin
 tests_lib_bg_testadmin_SOURCES = tests/lib/bg-testadmin.c
 tests_lib_bg_testadmin_LDADD = $(RDKAFKA_LIBS)
-EXTRA_DIST += tests/lib/kafka.sh
+EXTRA_DIST += tests/lib/kafka.sh tests/lib/check-aux.sh
 noinst_PROGRAMS += tests/lib/bg-auxcheck
 tests_lib_bg_auxcheck_SOURCES = tests/lib/bg-auxcheck.c
 tests_lib_bg_auxcheck_LDADD = $(BG_COMMON_LIBS)

@@ -635,6 +635,10 @@ static void test_listen_errors(void **state)
 	assert_non_null(strstr(err.msg, addr));
 	bg_http_server_set_token(f->srv, "x", false, false);
 	assert_int_equal(bg_http_server_tcp(f->srv, "0.0.0.0:0", &err), 0);
+	/* A reload cannot open it. */
+	bg_http_server_set_token(f->srv, NULL, false, false);
+	expect(f, "POST /cmd HTTP/1.1\r\n" POST_HEAD "Content-Length: 11\r\n\r\n{\"epoch\":7}",
+	       "HTTP/1.1 401 ");
 }
 
 static void test_unix(void **state)

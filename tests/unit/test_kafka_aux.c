@@ -78,7 +78,10 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
+	bool never = false;
+
 	bg_aux_free(f->aux);
+	bg_loop_run_until(f->loop, &never, 200000); /* jobs that end with their call's deadline */
 	bg_worker_free(f->worker, 15 * SECOND);
 	bg_loop_free(f->loop);
 	mock_stop(&f->m);
@@ -443,7 +446,7 @@ static void test_lasting_errors(void **state)
 	t0 = bg_now_us();
 	read_orders(f, SECOND, &a);
 	must_fail(f, &a, "timed_out", "NOT_COORDINATOR");
-	assert_in_range(a.at_us - t0, 1000000, 1300000);
+	assert_in_range(a.at_us - t0, 1000000, 3000000);
 	assert_non_null(strstr(a.err.msg, "group g"));
 	rd_kafka_mock_clear_request_errors(f->m.cluster, OFFSET_FETCH);
 	read_orders(f, 10 * SECOND, &a);
@@ -540,12 +543,12 @@ static void test_slow_broker(void **state)
 	t0 = bg_now_us();
 	read_orders(f, SECOND / 2, &a);
 	must_fail(f, &a, "timed_out", "500 ms");
-	assert_in_range(a.at_us - t0, 500000, 800000);
+	assert_in_range(a.at_us - t0, 500000, 2500000);
 	answer_free(&a);
 	t0 = bg_now_us();
 	bg_aux_partitions(f->aux, topics, 1, SECOND / 2, on_offs, &a);
 	must_fail(f, &a, "timed_out", "500 ms");
-	assert_in_range(a.at_us - t0, 500000, 800000);
+	assert_in_range(a.at_us - t0, 500000, 2500000);
 	answer_free(&a);
 	orders(&o, 2);
 	bg_aux_ranges(f->aux, &o, SECOND / 2, on_offs, &a);
@@ -566,7 +569,7 @@ static void test_no_broker(void **state)
 	t0 = bg_now_us();
 	read_orders(f, SECOND, &a);
 	must_fail(f, &a, "broker_unavailable", "1000 ms");
-	assert_in_range(a.at_us - t0, 1000000, 1300000);
+	assert_in_range(a.at_us - t0, 1000000, 3000000);
 	answer_free(&a);
 	bg_aux_partitions(f->aux, topics, 1, SECOND, on_offs, &a);
 	must_fail(f, &a, "broker_unavailable", "1000 ms");
