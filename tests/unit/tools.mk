@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-UNIT_TESTS_TOOLS = tests/unit/test_verify_judge tests/unit/test_verify_ledger tests/unit/test_verify_main
+UNIT_TESTS_TOOLS = tests/unit/test_verify_judge tests/unit/test_verify_ledger tests/unit/test_verify_main \
+	tests/unit/test_bgctl
 TOOLS_TEST_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 VERIFY_FIXTURE = tests/unit/verify_fixture.c tests/unit/verify_fixture.h
 
@@ -18,3 +19,10 @@ tests_unit_test_verify_main_SOURCES = tests/unit/test_verify_main.c $(VERIFY_FIX
 tests_unit_test_verify_main_CPPFLAGS = $(TOOLS_TEST_CPPFLAGS)
 tests_unit_test_verify_main_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_verify_main_LDADD = libbgverify.a $(UNIT_LIBS)
+
+# Runs the program itself, as its users do.
+tests_unit_test_bgctl_SOURCES = tests/unit/test_bgctl.c tests/unit/bgctl_stand_in.c tests/unit/bgctl_stand_in.h
+tests_unit_test_bgctl_CPPFLAGS = $(TOOLS_TEST_CPPFLAGS)
+tests_unit_test_bgctl_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bgctl_LDADD = $(UNIT_LIBS)
+EXTRA_tests_unit_test_bgctl_DEPENDENCIES = bgctl

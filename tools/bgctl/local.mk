@@ -1,1 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
+bin_PROGRAMS += bgctl
+bgctl_SOURCES = tools/bgctl/main.c tools/bgctl/cmd.c tools/bgctl/cmd.h tools/bgctl/ctl.h \
+	tools/bgctl/body.c tools/bgctl/body.h tools/bgctl/client.c tools/bgctl/client.h tools/bgctl/errors.c \
+	tools/bgctl/name.c tools/bgctl/out.c tools/bgctl/out.h tools/bgctl/wait.c tools/bgctl/wait.h \
+	tools/bgctl/hold.h tools/bgctl/instances.h \
+	tools/bgctl/cmd_abort.c tools/bgctl/cmd_history.c tools/bgctl/cmd_hold.c tools/bgctl/cmd_init.c \
+	tools/bgctl/cmd_instances.c tools/bgctl/cmd_preflight.c tools/bgctl/cmd_release.c tools/bgctl/cmd_rollback.c \
+	tools/bgctl/cmd_status.c tools/bgctl/cmd_switch.c tools/bgctl/cmd_version.c
+bgctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
+bgctl_LDADD = $(BG_COMMON_LIBS)

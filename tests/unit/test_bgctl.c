@@ -1,0 +1,602 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* bgctl as its user sees it: what it asks the daemon, what it prints, how it exits. */
+#include "config.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "bgctl_stand_in.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+#define ORDERS "/v1/switches/orders"
+
+#define INSTANCE(name, color, state)                                                                         \
+	"{\"instance\":\"" name "\",\"color\":\"" color                                                      \
+	"\",\"url\":\"http://127.0.0.1:18080\",\"reachable\":true,"                                          \
+	"\"trouble\":null,\"state\":\"" state                                                                \
+	"\",\"epoch\":8,\"lag\":12,\"in_flight\":3,\"records_total\":123456,"                                \
+	"\"errors_total\":0,\"partitions\":4}"
+#define ENTRY(id, outcome, exit)                                                                                  \
+	"{\"id\":\"" id                                                                                           \
+	"\",\"kind\":\"switch\",\"switch\":\"orders\",\"from\":\"blue\",\"to\":\"green\",\"epoch\":9,"            \
+	"\"by\":\"alice\",\"reason\":\"because\",\"started\":\"2026-11-24T17:01:02.345Z\",\"outcome\":\"" outcome \
+	"\","                                                                                                     \
+	"\"exit\":" exit ",\"error\":null,\"duration_us\":12345,\"gap_us\":3210,\"worst_gap_us\":4567,"           \
+	"\"steps\":[{\"phase\":\"PREFLIGHT\",\"at_us\":0},{\"phase\":\"PAUSING\",\"at_us\":1234},"                \
+	"{\"phase\":\"RESUMING\",\"at_us\":5678,\"text\":\"2 instances\"}],"                                      \
+	"\"preflight\":[{\"rule\":\"to-ready\",\"verdict\":\"no_go\",\"message\":\"green-1 does not answer\"},"   \
+	"{\"rule\":\"lag\",\"verdict\":\"go\",\"message\":\"lag 5\"}]}"
+#define SWITCH(running, last)                                                                                      \
+	"{\"switch\":\"orders\",\"strategy\":\"D\",\"handover\":\"eager\",\"phase\":\"IDLE\",\"active\":\"blue\"," \
+	"\"previous\":\"green\",\"epoch\":8,\"hold\":false,\"degraded\":null,\"lag\":{\"blue\":7,\"green\":null}," \
+	"\"instances\":[" INSTANCE("blue-0", "blue", "ACTIVE") "," INSTANCE(                                       \
+		"green-0", "green", "PAUSED") "],"                                                                 \
+					      "\"running\":" running ",\"last\":" last                             \
+					      ",\"rollback\":{\"allowed\":true,\"to\":\"green\","                  \
+					      "\"until\":\"2026-11-24T18:00:00.000Z\"}}"
+#define RUNNING(id, steps)                                                                                   \
+	"{\"id\":\"" id                                                                                      \
+	"\",\"kind\":\"switch\",\"to\":\"green\",\"phase\":\"PAUSING\",\"elapsed_us\":5,\"steps\":[" steps   \
+	"]}"
+#define ONE "{\"switches\":[{\"switch\":\"orders\",\"active\":\"blue\",\"epoch\":8}]}"
+
+static int set_up(void **state)
+{
+	(void)state;
+	stand_in_start(NULL);
+	stand_in_tell("GET", "/v1/switches", 200, ONE);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	stand_in_stop();
+	return 0;
+}
+
+static void expect(const struct run *r, int status, const char *text)
+{
+	if (r->status != status)
+		fail_msg("exit status %d, not %d; out: %s err: %s", r->status, status, r->out, r->err);
+	if (text && !strstr(r->out, text) && !strstr(r->err, text))
+		fail_msg("\"%s\" is neither in: %s nor in: %s", text, r->out, r->err);
+}
+
+/* At most 80 columns (UTF-8 counted as characters), no escape codes, every line ended. */
+static void check_plain(const char *text)
+{
+	int columns = 0;
+
+	assert_null(strchr(text, '\033'));
+	for (const char *p = text; *p; p++) {
+		columns = *p == '\n' ? 0 : columns + (((unsigned char)*p & 0xc0) != 0x80);
+		if (columns > 80)
+			fail_msg("more than 80 columns in:\n%s", text);
+	}
+	assert_true(!*text || text[strlen(text) - 1] == '\n');
+}
+
+static void test_status(void **state)
+{
+	(void)state;
+	stand_in_tell("GET", ORDERS, 200, SWITCH("null", ENTRY("x", "done", "0")));
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "status");
+	expect(&r, 0, "active blue   phase IDLE   lag blue 7, green ?");
+	expect(&r, 0, "strategy D eager   epoch 8");
+	expect(&r, 0, "rollback to green until 11-24 18:00:00 UTC");
+	expect(&r, 0, "blue-0    blue    ACTIVE      8");
+	expect(&r, 0,
+	       "last switch, 11-24 17:01:02 UTC\n  done: blue -> green, epoch 9, gap 3.2 ms (worst 4.6), took 12.3 ms");
+	assert_string_equal(r.err, "");
+	check_plain(r.out);
+	_cleanup_run_ struct run by_socket = bgctl(stand_in_socket(), "-s orders status");
+	expect(&by_socket, 0, "active blue");
+	_cleanup_run_ struct run by_unix = bgctl("/nowhere", "status --socket unix:/nowhere-either");
+	expect(&by_unix, 4, "/nowhere-either");
+	_cleanup_run_ struct run json = bgctl(stand_in_url(), "status --json");
+	_cleanup_json_ struct json_object *o = NULL;
+	assert_int_equal(bg_json_parse(json.out, strlen(json.out), &o, NULL), 0);
+	assert_string_equal(bg_json_str(o, "active", ""), "blue");
+}
+
+static void test_status_in_trouble(void **state)
+{
+	(void)state;
+	stand_in_tell(
+		"GET", ORDERS, 200,
+		"{\"switch\":\"orders\",\"strategy\":\"D\",\"phase\":\"UNKNOWN\",\"active\":null,\"epoch\":3,"
+		"\"hold\":true,\"degraded\":\"both colours were seen active, which a person has to look at before anything "
+		"is moved by itself\",\"instances\":[],\"last\":null,\"running\":" RUNNING("y", "") "}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "status");
+	expect(&r, 0, "held: nothing moves");
+	expect(&r, 0, "degraded: both colours");
+	expect(&r, 0, "bgctl init blue");
+	expect(&r, 0, "running: switch to green, PAUSING");
+	expect(&r, 0, "no instances");
+	check_plain(r.out);
+}
+
+static void test_several_switches(void **state)
+{
+	(void)state;
+	stand_in_stop();
+	stand_in_start(NULL);
+	stand_in_tell(
+		"GET", "/v1/switches", 200,
+		"{\"switches\":[{\"switch\":\"orders\",\"strategy\":\"D\",\"active\":\"blue\",\"epoch\":8,\"phase\":\"IDLE\","
+		"\"lag\":{\"blue\":1,\"green\":2}},{\"switch\":\"invoices\",\"active\":null,\"epoch\":0,\"hold\":true}]}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "status");
+	expect(&r, 0, "orders    D         blue        8  IDLE");
+	expect(&r, 0, "invoices  ?         none");
+	check_plain(r.out);
+	_cleanup_run_ struct run which = bgctl(stand_in_url(), "hold");
+	expect(&which, 2, "choose one with -s: orders invoices");
+}
+
+static void test_no_switch(void **state)
+{
+	(void)state;
+	stand_in_stop();
+	stand_in_start(NULL);
+	stand_in_tell("GET", "/v1/switches", 200, "{\"switches\":[]}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "status");
+	expect(&r, 0, "no switch is configured");
+	_cleanup_run_ struct run h = bgctl(stand_in_url(), "rollback");
+	expect(&h, 2, "has no switch");
+}
+
+static void test_switch(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
+	_cleanup_run_ struct run r =
+		bgctl(stand_in_url(), "switch green --reason new_release --force --expect-epoch 8");
+	expect(&r, 0, "switch of orders accepted: to green, epoch 9, id abc");
+	check_plain(r.out);
+	_cleanup_json_ struct json_object *o = NULL;
+	const char *body = stand_in_body("POST", ORDERS "/switch");
+	assert_int_equal(bg_json_parse(body, strlen(body), &o, NULL), 0);
+	assert_string_equal(bg_json_str(o, "to", ""), "green");
+	assert_string_equal(bg_json_str(o, "reason", ""), "new release");
+	assert_true(bg_json_bool(o, "force", false));
+	assert_int_equal(bg_json_int(o, "expect_epoch", -1), 8);
+	_cleanup_run_ struct run json = bgctl(stand_in_url(), "switch green --json");
+	expect(&json, 0, "\"id\": \"abc\"");
+}
+
+/* To the active colour: done at once. */
+static void test_switch_to_active(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 200,
+		      "{\"outcome\":\"done\",\"exit\":0,\"epoch\":8,\"message\":\"blue is active already\"}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch blue --wait");
+	expect(&r, 0, "blue is active already");
+	check_plain(r.out);
+}
+
+/* Each step is one line, once, as it comes. */
+static void test_wait(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
+	stand_in_tell("GET", ORDERS, 200,
+		      SWITCH(RUNNING("abc", "{\"phase\":\"PREFLIGHT\",\"at_us\":0}"), "null"));
+	stand_in_tell(
+		"GET", ORDERS, 200,
+		SWITCH(RUNNING("abc",
+			       "{\"phase\":\"PREFLIGHT\",\"at_us\":0},{\"phase\":\"PAUSING\",\"at_us\":1234}"),
+		       "null"));
+	stand_in_tell("GET", ORDERS, 503, "{\"error\":\"shutting_down\",\"message\":\"restarting\"}");
+	stand_in_tell("GET", ORDERS, 200, SWITCH("null", ENTRY("abc", "done", "0")));
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch green --wait");
+	expect(&r, 0, NULL);
+	assert_string_equal(r.out, "      0.0 ms  PREFLIGHT\n"
+				   "      1.2 ms  PAUSING\n"
+				   "      5.7 ms  RESUMING  2 instances\n"
+				   "done: blue -> green, epoch 9, gap 3.2 ms (worst 4.6), took 12.3 ms\n");
+	assert_string_equal(r.err, "");
+	check_plain(r.out);
+	assert_int_equal(stand_in_count("POST", ORDERS "/switch"), 1);
+}
+
+/* Where the daemon holds the question (member "seq"), it is asked so. */
+static void test_wait_by_long_poll(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/rollback", 202, "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
+	stand_in_tell("GET", ORDERS, 200,
+		      "{\"switch\":\"orders\",\"seq\":41,\"running\":" RUNNING(
+			      "abc", "{\"phase\":\"PAUSING\",\"at_ms\":1.5}") "}");
+	stand_in_tell(
+		"GET", ORDERS, 200,
+		"{\"switch\":\"orders\",\"seq\":42,\"running\":null,\"last\":" ENTRY("abc", "done", "0") "}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "rollback --wait --json");
+	expect(&r, 0, "\"outcome\": \"done\"");
+	assert_string_equal(stand_in_query("GET", ORDERS), "limit= since=41");
+	assert_int_equal(stand_in_count("GET", ORDERS), 2);
+}
+
+/* A newer switch has ended meanwhile: ours is found in the history. */
+static void test_wait_finds_it_in_the_history(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\"}");
+	stand_in_tell("GET", ORDERS, 200, SWITCH("null", ENTRY("other", "done", "0")));
+	stand_in_tell("GET", ORDERS "/history", 200,
+		      "{\"entries\":[" ENTRY("other", "done", "0") "," ENTRY("abc", "aborted", "5") "]}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch green --wait");
+	expect(&r, 5, "aborted: blue -> green");
+}
+
+static void test_wait_for_what_nobody_knows(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\"}");
+	stand_in_tell("GET", ORDERS, 200, SWITCH("null", "null"));
+	stand_in_tell("GET", ORDERS "/history", 200, "{\"entries\":[]}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch green --wait");
+	expect(&r, 1, "no longer knows");
+}
+
+static void test_outcomes(void **state)
+{
+	static const struct {
+		const char *entry;
+		int exit;
+		const char *text;
+	} rows[] = {
+		{ENTRY("abc", "done", "0"), 0, "done: "},
+		{ENTRY("abc", "failed", "1"), 1, "failed: "},
+		{ENTRY("abc", "rolled_back", "1"), 1, "rolled_back: "},
+		{ENTRY("abc", "no_go", "3"), 3, "green-1 does not answer"},
+		{ENTRY("abc", "aborted", "5"), 5, "aborted: "},
+		{ENTRY("abc", "needs_person", "6"), 6, "next: look at"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rows); i++) {
+		stand_in_stop();
+		set_up(NULL);
+		stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\"}");
+		stand_in_tell("GET", ORDERS, 200, "{\"last\":null}");
+		stand_in_tell("GET", ORDERS "/history", 200, "{\"entries\":[]}");
+		_cleanup_free_ char *sw =
+			bg_xasprintf("{\"switch\":\"orders\",\"running\":null,\"last\":%s}", rows[i].entry);
+		stand_in_tell("GET", ORDERS, 200, sw);
+		_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch green --wait");
+		expect(&r, rows[i].exit, rows[i].text);
+		check_plain(r.out);
+	}
+}
+
+static void test_dry_run_and_preflight(void **state)
+{
+	(void)state;
+	stand_in_tell(
+		"POST", ORDERS "/switch", 200,
+		"{\"dry_run\":true,\"outcome\":\"no_go\",\"exit\":3,\"go\":false,\"rules\":["
+		"{\"rule\":\"to-ready\",\"verdict\":\"no_go\",\"message\":\"green-1 does not answer, and this is a long story "
+		"that does not fit into one line of eighty columns\"},"
+		"{\"rule\":\"lag\",\"verdict\":\"go\",\"message\":\"5\"}]}");
+	stand_in_tell("POST", ORDERS "/switch", 200,
+		      "{\"dry_run\":true,\"outcome\":\"done\",\"exit\":0,\"go\":true,\"rules\":[]}");
+	_cleanup_run_ struct run no = bgctl(stand_in_url(), "switch green --dry-run");
+	expect(&no, 3, "to-ready  no-go    green-1 does not answer");
+	expect(&no, 3, "would not start");
+	check_plain(no.out);
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/switch"), "\"dry_run\""));
+	_cleanup_run_ struct run go = bgctl(stand_in_url(), "switch green --dry-run");
+	expect(&go, 0, "would start");
+	stand_in_tell(
+		"GET", ORDERS "/preflight", 200,
+		"{\"go\":true,\"rules\":[{\"rule\":\"lag\",\"verdict\":\"warn\",\"message\":\"high\"}]}");
+	stand_in_tell(
+		"GET", ORDERS "/preflight", 200,
+		"{\"go\":false,\"rules\":[{\"rule\":\"lag\",\"verdict\":\"no_go\",\"message\":\"too high\"}]}");
+	_cleanup_run_ struct run p = bgctl(stand_in_url(), "preflight");
+	expect(&p, 0, "lag   warn     high");
+	_cleanup_run_ struct run q = bgctl(stand_in_url(), "preflight");
+	expect(&q, 3, "lag   no-go    too high");
+	_cleanup_run_ struct run j = bgctl(stand_in_url(), "preflight --json");
+	expect(&j, 3, "\"go\": false");
+}
+
+static void test_init(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/init", 202, "{\"epoch\":1,\"id\":\"abc\",\"to\":\"blue\"}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "init blue --from group:legacy");
+	expect(&r, 0, "init of orders accepted: to blue, epoch 1");
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/init"), "\"from\":\"group:legacy\""));
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/init"), "\"active\":\"blue\""));
+}
+
+static void test_abort_hold_release(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/abort", 202, "{\"epoch\":10,\"id\":\"abc\"}");
+	stand_in_tell("POST", ORDERS "/hold", 200, "{\"hold\":true}");
+	stand_in_tell("POST", ORDERS "/release", 200, "{\"hold\":false}");
+	_cleanup_run_ struct run a = bgctl(stand_in_url(), "abort"),
+				 h = bgctl(stand_in_url(), "hold --reason disk_work");
+	_cleanup_run_ struct run l = bgctl(stand_in_url(), "release"),
+				 j = bgctl(stand_in_url(), "release --json");
+	expect(&a, 0, "abort of orders accepted: epoch 10");
+	expect(&h, 0, "orders is held");
+	expect(&l, 0, "orders is released");
+	expect(&j, 0, "\"hold\": false");
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/hold"), "disk work"));
+}
+
+static void test_history(void **state)
+{
+	(void)state;
+	stand_in_tell("GET", ORDERS "/history", 200,
+		      "{\"switch\":\"orders\",\"entries\":[" ENTRY("b", "done", "0") "," ENTRY("a", "aborted",
+											       "5") "]}");
+	stand_in_tell("GET", ORDERS "/history", 200, "{\"entries\":[]}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "history --limit 7");
+	expect(&r, 0, "11-24 17:01:02");
+	expect(&r, 0, "      9  green  done        3.2     12.3  alice: because\n");
+	check_plain(r.out);
+	assert_string_equal(stand_in_query("GET", ORDERS "/history"), "limit=7 since=");
+	_cleanup_run_ struct run none = bgctl(stand_in_url(), "history");
+	expect(&none, 0, "no switch yet");
+	assert_string_equal(stand_in_query("GET", ORDERS "/history"), "limit=20 since=");
+	_cleanup_run_ struct run j = bgctl(stand_in_url(), "history --json");
+	expect(&j, 0, "\"entries\"");
+}
+
+/* What a daemon says is not trusted: neither its length nor its control bytes. */
+static void test_hostile_daemon(void **state)
+{
+	char name[600];
+	_cleanup_free_ char *sw = NULL;
+
+	(void)state;
+	memset(name, 'n', sizeof(name));
+	name[sizeof(name) - 1] = '\0';
+	sw = bg_xasprintf(
+		"{\"switch\":\"orders\",\"strategy\":\"%s\",\"phase\":\"ID\\u001b[31mLE\",\"active\":\"blue\",\"epoch\":9223372036854775807,"
+		"\"instances\":[{\"instance\":\"%s\",\"color\":\"%s\",\"state\":\"\\u001b[2J\",\"epoch\":9223372036854775807,"
+		"\"lag\":9223372036854775807,\"in_flight\":9223372036854775807,\"records_total\":9223372036854775807,"
+		"\"url\":\"%s\",\"trouble\":\"\\n\\n\\u0007\"}]}",
+		name, name, name, name);
+	stand_in_tell("GET", ORDERS, 200, sw);
+	_cleanup_run_ struct run i = bgctl(stand_in_url(), "instances"), s = bgctl(stand_in_url(), "status");
+	expect(&i, 0, "~");
+	check_plain(i.out);
+	assert_null(strchr(i.out, '\007'));
+	assert_int_equal(s.status, 0);
+	assert_null(strchr(s.out, '\033'));
+}
+
+static void test_instances(void **state)
+{
+	(void)state;
+	stand_in_tell(
+		"GET", ORDERS, 200,
+		"{\"instances\":[" INSTANCE(
+			"blue-0", "blue",
+			"ACTIVE") ",{\"instance\":\"green-0\",\"color\":\"green\","
+				  "\"url\":\"unix:/run/kafka-bluegreen/consumerd-green-0.sock\",\"reachable\":false,\"trouble\":\"connection "
+				  "refused\"}]}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "instances");
+	expect(&r, 0, "http://127.0.0.1:18080");
+	expect(&r, 0, "silent");
+	expect(&r, 0, "refused");
+	check_plain(r.out);
+	_cleanup_run_ struct run j = bgctl(stand_in_url(), "instances --json");
+	expect(&j, 0, "\"reachable\": false");
+}
+
+static void test_errors(void **state)
+{
+	static const struct {
+		int status;
+		const char *body;
+		int exit;
+		const char *text;
+	} rows[] = {
+		{409, "{\"error\":\"busy\",\"message\":\"a switch is running\",\"id\":\"xyz\"}", 3,
+		 "a switch is running (busy)"},
+		{409, "{\"error\":\"busy\",\"message\":\"a switch is running\",\"id\":\"xyz\"}", 3,
+		 "running: xyz"},
+		{409, "{\"error\":\"epoch_changed\",\"message\":\"epoch is 9\",\"epoch\":9}", 3,
+		 "(epoch_changed)"},
+		{409, "{\"error\":\"held\",\"message\":\"on hold\"}", 3, "bgctl release"},
+		{409, "{\"error\":\"uninitialised\",\"message\":\"no colour yet\"}", 3, "bgctl init"},
+		{409, "{\"error\":\"something_new\",\"message\":\"no\"}", 3, "no (something_new)"},
+		{404, "{\"error\":\"unknown_switch\",\"message\":\"no such switch\"}", 2, "bgctl status"},
+		{400, "{\"error\":\"bad_member\",\"message\":\"to: blue or green\"}", 2,
+		 "to: blue or green (bad_member)"},
+		{401, "{\"error\":\"unauthorized\",\"message\":\"no token\"}", 7, "--token-file"},
+		{403, "{\"error\":\"forbidden\",\"message\":\"not you\"}", 7, "not you (forbidden)"},
+		{503, "{\"error\":\"not_leader\",\"message\":\"another leads\",\"leader\":\"http://h:1\"}", 4,
+		 "leader: http://h:1"},
+		{500, "{\"error\":\"disk_full\",\"message\":\"no space\"}", 1, "no space (disk_full)"},
+		{500, "<html>oops</html>", 1, "(HTTP 500)"},
+		{200, "<html>hello</html>", 4, "not as bg-switchd does"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rows); i++) {
+		stand_in_stop();
+		set_up(NULL);
+		stand_in_tell("POST", ORDERS "/switch", rows[i].status, rows[i].body);
+		_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch green --wait");
+		expect(&r, rows[i].exit, rows[i].text);
+		assert_string_equal(r.out, "");
+		check_plain(r.err);
+	}
+}
+
+static void test_unreachable(void **state)
+{
+	(void)state;
+	_cleanup_run_ struct run a = bgctl("http://127.0.0.1:1", "status"),
+				 b = bgctl("/nowhere/x.sock", "status");
+	_cleanup_run_ struct run c = bgctl("http://127.0.0.1:1", "switch green --wait");
+	expect(&a, 4, "cannot reach bg-switchd at http://127.0.0.1:1");
+	expect(&b, 4, "No such file or directory");
+	expect(&c, 4, "next: is it running?");
+}
+
+static void test_denied(void **state)
+{
+	(void)state;
+	assert_int_equal(chmod(stand_in_socket(), 0600), 0);
+	if (geteuid() != 0)
+		assert_int_equal(chmod(stand_in_socket(), 0), 0);
+	_cleanup_run_ struct run r = bgctl_nobody(stand_in_socket(), "status");
+	expect(&r, 7, "Permission denied");
+	expect(&r, 7, "kafka-bluegreen");
+}
+
+static void test_token(void **state)
+{
+	char path[] = "/tmp/bg-test-token-XXXXXX";
+	_cleanup_free_ char *with = NULL;
+	int fd = mkstemp(path);
+
+	(void)state;
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, "0123456789abcdef0123\n", 21), 21);
+	close(fd);
+	stand_in_stop();
+	stand_in_start("0123456789abcdef0123");
+	stand_in_tell("POST", ORDERS "/hold", 200, "{\"hold\":true}");
+	with = bg_xasprintf("-s orders hold --token-file %s", path);
+	_cleanup_run_ struct run no = bgctl(stand_in_url(), "-s orders hold"),
+				 yes = bgctl(stand_in_url(), with);
+	expect(&no, 7, "--token-file");
+	expect(&yes, 0, "orders is held");
+	unlink(path);
+	_cleanup_run_ struct run gone = bgctl(stand_in_url(), with);
+	expect(&gone, 2, "token file");
+	setenv("BG_TOKEN_FILE", "/nonexistent", 1);
+	_cleanup_run_ struct run env = bgctl(stand_in_url(), "-s orders hold");
+	expect(&env, 2, "/nonexistent");
+	unsetenv("BG_TOKEN_FILE");
+}
+
+/* Colours on a terminal, none for NO_COLOR; piped output has none in every other test here. */
+static void test_colours(void **state)
+{
+	(void)state;
+	stand_in_tell("GET", ORDERS, 200, SWITCH("null", "null"));
+	_cleanup_run_ struct run r = bgctl_tty(stand_in_url(), "status", false);
+	_cleanup_run_ struct run n = bgctl_tty(stand_in_url(), "status", true);
+	expect(&r, 0, "\033[32mACTIVE\033[0m");
+	expect(&n, 0, "ACTIVE");
+	assert_null(strchr(n.out, '\033'));
+}
+
+static void test_usage(void **state)
+{
+	static const char *const rows[] = {
+		"",
+		"bogus",
+		"switch",
+		"switch purple",
+		"switch green blue",
+		"status extra",
+		"status --wait",
+		"hold --limit 3",
+		"history --limit 0",
+		"history --limit many",
+		"init blue",
+		"init blue --from nowhere",
+		"init --from earliest",
+		"status --bogus",
+		"-s ../x status",
+		"-s",
+		"switch green --expect-epoch -3",
+		"history --force",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rows); i++) {
+		_cleanup_run_ struct run r = bgctl(stand_in_url(), rows[i]);
+
+		if (r.status != 2)
+			fail_msg("bgctl %s: %d", rows[i], r.status);
+		assert_string_equal(r.out, "");
+		assert_true(*r.err != '\0');
+		check_plain(r.err);
+	}
+	assert_int_equal(stand_in_count("POST", ORDERS "/switch"), 0);
+}
+
+static void test_help(void **state)
+{
+	static const char *const rows[] = {"init",    "status",    "switch",  "rollback",  "abort",  "hold",
+					   "release", "preflight", "history", "instances", "version"};
+
+	(void)state;
+	_cleanup_run_ struct run all = bgctl("/nowhere", "--help"), v = bgctl("/nowhere", "version");
+	_cleanup_run_ struct run big = bgctl("/nowhere", "-V"), j = bgctl("/nowhere", "version --json");
+	expect(&all, 0, "Usage: bgctl [OPTION]... COMMAND");
+	check_plain(all.out);
+	expect(&v, 0, "bgctl " PACKAGE_VERSION "\n");
+	expect(&big, 0, "bgctl " PACKAGE_VERSION "\n");
+	expect(&j, 0, "\"contract\"");
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *words = bg_xasprintf("%s --help", rows[i]);
+		_cleanup_free_ char *want = bg_xasprintf("Usage: bgctl %s", rows[i]),
+				    *row = bg_xasprintf("\n  %s ", rows[i]);
+		_cleanup_run_ struct run r = bgctl("/nowhere", words);
+
+		expect(&r, 0, want);
+		expect(&r, 0, "Needs: ");
+		check_plain(r.out);
+		assert_non_null(strstr(all.out, row));
+	}
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(test_status),
+		TEST(test_status_in_trouble),
+		TEST(test_several_switches),
+		TEST(test_no_switch),
+		TEST(test_switch),
+		TEST(test_switch_to_active),
+		TEST(test_wait),
+		TEST(test_wait_by_long_poll),
+		TEST(test_wait_finds_it_in_the_history),
+		TEST(test_wait_for_what_nobody_knows),
+		TEST(test_outcomes),
+		TEST(test_dry_run_and_preflight),
+		TEST(test_init),
+		TEST(test_abort_hold_release),
+		TEST(test_history),
+		TEST(test_hostile_daemon),
+		TEST(test_instances),
+		TEST(test_errors),
+		TEST(test_unreachable),
+		TEST(test_denied),
+		TEST(test_token),
+		TEST(test_colours),
+		TEST(test_usage),
+		TEST(test_help),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL) ? 1 : 0;
+}

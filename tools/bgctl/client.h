@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One HTTP call to bg-switchd over its Unix socket or TCP. It may block: this is a command line. */
+#ifndef BGCTL_CLIENT_H
+#define BGCTL_CLIENT_H
+
+#include "bgctl/ctl.h"
+
+struct ctl_answer {
+	int status;               /* HTTP; 0: none came */
+	struct json_object *json; /* owned; NULL when the body was none */
+	bool denied;              /* the socket's permissions kept us out */
+	char why[256];            /* status 0: for people */
+};
+
+/* path: from "/v1" on. body: NULL for GET, borrowed. timeout_ms bounds the whole call. */
+void ctl_call(struct ctl *c, const char *method, const char *path, struct json_object *body,
+	      int64_t timeout_ms, struct ctl_answer *ret);
+void ctl_answer_free(struct ctl_answer *a);
+#define _cleanup_answer_ __attribute__((cleanup(ctl_answer_free)))
+
+/* "/v1/switches/NAME" + tail, the name percent-encoded. The caller frees it. */
+char *ctl_path(const struct ctl *c, const char *tail);
+/* Reads the token file, when there is one. 0, or an exit status (said why). */
+int ctl_load_token(struct ctl *c);
+/* 2xx: 0. Else says "message (error_word)" and what to do next, and gives the exit status. */
+int ctl_check(struct ctl *c, const struct ctl_answer *a);
+/* The exit status that belongs to an outcome; exit as the daemon gave it, when it is a valid one. */
+int ctl_outcome_exit(struct json_object *entry);
+
+#endif

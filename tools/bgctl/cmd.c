@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Dispatch: one table says what each command takes, what it needs, and what it is for. */
+#include "config.h"
+#include "bgctl/cmd.h"
+
+#include <curl/curl.h>
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bgctl/client.h"
+#include "common/ids.h"
+#include "common/mem.h"
+#include "common/units.h"
+
+/* Options a command may have, besides those that all have. */
+enum {
+	O_JSON_ = 1u << 0,
+	O_WAIT = 1u << 1,
+	O_DRY_RUN = 1u << 2,
+	O_FORCE = 1u << 3,
+	O_REASON = 1u << 4,
+	O_FROM = 1u << 5,
+	O_LIMIT = 1u << 6,
+	O_EXPECT = 1u << 7,
+};
+
+static const struct command {
+	const char *name;
+	int (*fn)(struct ctl *c);
+	const char *privilege; /* what the daemon asks for: nothing at all, to read, to operate */
+	int min, max;          /* arguments */
+	unsigned options;
+	const char *args, *summary, *help;
+} commands[] = {
+	{"init", cmd_init, "operate", 1, 1, O_FROM | O_WAIT | O_REASON | O_EXPECT | O_JSON_,
+	 "blue|green --from WHERE", "activate a colour for the first time",
+	 "The first activation of a switch, at epoch 1. --from says where it starts:\n"
+	 "group:G (what the consumer group G has committed), earliest, latest, or committed\n"
+	 "(what the colours' own groups have). Nothing is ever started from a guess.\n"},
+	{"status", cmd_status, "read", 0, 0, O_JSON_, "", "the active colour, instances, lag, last switch",
+	 "Without -s, and with several switches, lists them.\n"},
+	{"switch", cmd_switch, "operate", 1, 1, O_WAIT | O_DRY_RUN | O_FORCE | O_REASON | O_EXPECT | O_JSON_,
+	 "blue|green", "make the colour the active one",
+	 "Preflight, then pause, hand the offsets over, resume. --dry-run: the preflight only.\n"
+	 "--force passes over those no-go rules that may be passed over; it is logged.\n"},
+	{"rollback", cmd_rollback, "operate", 0, 0, O_WAIT | O_FORCE | O_REASON | O_EXPECT | O_JSON_, "",
+	 "go back to the colour before",
+	 "Within the rollback window of the last switch. As fast as a switch.\n"},
+	{"abort", cmd_abort, "operate", 0, 0, O_WAIT | O_REASON | O_EXPECT | O_JSON_, "",
+	 "end the running switch, back to where it came from", ""},
+	{"hold", cmd_hold, "operate", 0, 0, O_REASON | O_EXPECT | O_JSON_, "", "nothing moves until release",
+	 "For maintenance: switches are refused until `bgctl release`.\n"},
+	{"release", cmd_release, "operate", 0, 0, O_REASON | O_EXPECT | O_JSON_, "", "end a hold", ""},
+	{"preflight", cmd_preflight, "read", 0, 0, O_JSON_, "", "would a switch be go or no-go, rule by rule",
+	 "Exit status 0 for go, 3 for no-go. Changes nothing.\n"},
+	{"history", cmd_history, "read", 0, 0, O_LIMIT | O_JSON_, "", "the last switches, newest first",
+	 "--json has every step, time and offset of each.\n"},
+	{"instances", cmd_instances, "read", 0, 0, O_JSON_, "", "every instance, where it is and how it does",
+	 ""},
+	{"version", cmd_version, "none", 0, 0, O_JSON_, "", "the version of bgctl", ""},
+};
+
+enum {
+	V_SOCKET = 256,
+	V_TOKEN_FILE,
+	V_JSON,
+	V_WAIT,
+	V_DRY_RUN,
+	V_FORCE,
+	V_REASON,
+	V_FROM,
+	V_LIMIT,
+	V_EXPECT
+};
+
+static const struct option options[] = {
+	{"switch", required_argument, NULL, 's'},
+	{"socket", required_argument, NULL, V_SOCKET},
+	{"token-file", required_argument, NULL, V_TOKEN_FILE},
+	{"json", no_argument, NULL, V_JSON},
+	{"wait", no_argument, NULL, V_WAIT},
+	{"dry-run", no_argument, NULL, V_DRY_RUN},
+	{"force", no_argument, NULL, V_FORCE},
+	{"reason", required_argument, NULL, V_REASON},
+	{"from", required_argument, NULL, V_FROM},
+	{"limit", required_argument, NULL, V_LIMIT},
+	{"expect-epoch", required_argument, NULL, V_EXPECT},
+	{"help", no_argument, NULL, 'h'},
+	{"version", no_argument, NULL, 'V'},
+	{NULL, 0, NULL, 0},
+};
+
+static const struct {
+	unsigned bit;
+	int value;
+	const char *text;
+} option_help[] = {
+	{O_FROM, V_FROM, "  --from WHERE        group:G, earliest, latest or committed\n"},
+	{O_WAIT, V_WAIT, "  --wait              follow it to its end; the exit status says how it ended\n"},
+	{O_DRY_RUN, V_DRY_RUN, "  --dry-run           only say what the preflight says\n"},
+	{O_FORCE, V_FORCE, "  --force             pass over no-go rules that may be passed over\n"},
+	{O_REASON, V_REASON, "  --reason TEXT       kept in the record and the history\n"},
+	{O_EXPECT, V_EXPECT, "  --expect-epoch N    refused when the epoch is another one by now\n"},
+	{O_LIMIT, V_LIMIT, "  --limit N           at most so many (1-1000, default 20)\n"},
+	{O_JSON_, V_JSON, "  --json              the daemon's answer as JSON\n"},
+};
+
+static const char common_help[] =
+	"  -s, --switch NAME   which switch (default: the only one there is)\n"
+	"  --socket WHERE      bg-switchd: a Unix socket's path, or http://HOST:PORT\n"
+	"                      (default: $BG_SOCKET, else\n"
+	"                      " BG_RUNDIR "/switchd.sock)\n"
+	"  --token-file FILE   bearer token (default: $BG_TOKEN_FILE)\n";
+
+static const char exit_help[] =
+	"\nExit status: 0 done, 1 failed or rolled back, 2 usage, 3 no-go (nothing changed),\n"
+	"4 cannot reach the daemon, 5 aborted (the old colour is active again),\n"
+	"6 a person is needed, 7 permission denied.\n";
+
+static void help(FILE *f)
+{
+	fputs("Usage: bgctl [OPTION]... COMMAND [ARGUMENT]...\n"
+	      "Commands bg-switchd, which switches Kafka consumers from blue to green and back.\n\n",
+	      f);
+	for (size_t i = 0; i < BG_ARRAY_SIZE(commands); i++) {
+		_cleanup_free_ char *left =
+			bg_xasprintf("%s %s", commands[i].name,
+				     commands[i].max ? strtok(strdupa(commands[i].args), " ") : "");
+
+		fprintf(f, "  %-20s%s\n", left, commands[i].summary);
+	}
+	fprintf(f, "\n%s  -h, --help          also: bgctl COMMAND --help\n  -V, --version\n%s", common_help,
+		exit_help);
+}
+
+static void command_help(FILE *f, const struct command *cmd)
+{
+	fprintf(f, "Usage: bgctl %s%s%s [OPTION]...\n%c%s.\n%s%sNeeds: %s\n\n", cmd->name,
+		cmd->args[0] ? " " : "", cmd->args, cmd->summary[0] & ~0x20, cmd->summary + 1, cmd->help,
+		cmd->help[0] ? "\n" : "",
+		strcmp(cmd->privilege, "none") == 0 ? "nothing, not even the daemon"
+		: strcmp(cmd->privilege, "read") == 0
+			? "to read: the Unix socket, the loopback address, or the token"
+			: "to operate: the Unix socket's group, the loopback address, or the token");
+	for (size_t i = 0; i < BG_ARRAY_SIZE(option_help); i++)
+		if (cmd->options & option_help[i].bit)
+			fputs(option_help[i].text, f);
+	fputs(common_help, f);
+	if (strcmp(cmd->privilege, "none") != 0)
+		fputs(exit_help, f);
+}
+
+static const struct command *find(const char *name)
+{
+	for (size_t i = 0; i < BG_ARRAY_SIZE(commands); i++)
+		if (strcmp(commands[i].name, name) == 0)
+			return &commands[i];
+	return NULL;
+}
+
+static bool parse_int(const char *s, int64_t min, int64_t max, int64_t *ret)
+{
+	return bg_parse_int(s, ret, NULL) == 0 && *ret >= min && *ret <= max;
+}
+
+/* One option's value into c; false when it is none. */
+static bool take(struct ctl *c, int opt, char *value)
+{
+	switch (opt) {
+	case 's':
+		c->name = value;
+		return bg_name_valid(value);
+	case V_SOCKET:
+		c->socket = value;
+		return *value != '\0';
+	case V_TOKEN_FILE:
+		c->token_file = value;
+		return *value != '\0';
+	case V_REASON:
+		c->reason = value;
+		return strlen(value) <= 512;
+	case V_FROM:
+		c->from = value;
+		return strncmp(value, "group:", 6) == 0
+			       ? value[6] != '\0'
+			       : strcmp(value, "earliest") == 0 || strcmp(value, "latest") == 0 ||
+					 strcmp(value, "committed") == 0;
+	case V_LIMIT:
+		return parse_int(value, 1, 1000, &c->limit);
+	case V_EXPECT:
+		return parse_int(value, 0, INT64_MAX, &c->expect_epoch);
+	case V_JSON:
+		return c->json = true;
+	case V_WAIT:
+		return c->wait = true;
+	case V_DRY_RUN:
+		return c->dry_run = true;
+	case V_FORCE:
+		return c->force = true;
+	default:
+		return false;
+	}
+}
+
+struct parsed {
+	unsigned used; /* bits of the options that were given */
+	bool help, version;
+};
+
+static int usage(struct ctl *c, const char *what, const char *text, const char *command)
+{
+	fprintf(c->err, "bgctl: %s%s; see bgctl %s%s--help\n", text, what, command ? command : "",
+		command ? " " : "");
+	return CTL_USAGE;
+}
+
+static int parse(struct ctl *c, int argc, char **argv, struct parsed *p)
+{
+	int opt, index = -1;
+
+	optind = 0; /* glibc: start anew */
+	opterr = 0;
+	while ((opt = getopt_long(argc, argv, "s:hV", options, &index)) != -1) {
+		if (opt == 'h') {
+			p->help = true;
+		} else if (opt == 'V') {
+			p->version = true;
+		} else if (opt == '?') {
+			return usage(c, ": unknown option, or its value is missing",
+				     argv[optind > 1 ? optind - 1 : 1], NULL);
+		} else if (!take(c, opt, optarg)) {
+			_cleanup_free_ char *t =
+				bg_xasprintf("\"%s\" is no value for %s%s", optarg, index < 0 ? "-" : "--",
+					     index < 0 ? "s" : options[index].name);
+
+			return usage(c, "", t, NULL);
+		}
+		for (size_t i = 0; i < BG_ARRAY_SIZE(option_help); i++)
+			if (option_help[i].value == opt)
+				p->used |= option_help[i].bit;
+		index = -1;
+	}
+	c->args = argv + optind;
+	c->nargs = argc - optind;
+	return 0;
+}
+
+static int check(struct ctl *c, const struct command *cmd, unsigned used)
+{
+	for (size_t i = 0; i < BG_ARRAY_SIZE(option_help); i++)
+		if (used & ~cmd->options & option_help[i].bit) {
+			_cleanup_free_ char *name =
+				bg_xstrndup(option_help[i].text + 2, strcspn(option_help[i].text + 2, " "));
+
+			return usage(c, " is not an option of this command", name, cmd->name);
+		}
+	if (c->nargs < cmd->min) {
+		_cleanup_free_ char *t = bg_xasprintf("%s: %s is missing", cmd->name, cmd->args);
+
+		return usage(c, "", t, cmd->name);
+	}
+	if (c->nargs > cmd->max)
+		return usage(c, ": unexpected argument", c->args[cmd->max], cmd->name);
+	return 0;
+}
+
+/* Colours: on a terminal that can, unless NO_COLOR is set (to anything). */
+static bool may_color(FILE *f)
+{
+	const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+	int fd = fileno(f);
+
+	return !(no && *no) && !(term && strcmp(term, "dumb") == 0) && fd >= 0 && isatty(fd);
+}
+
+static int run(struct ctl *c, const struct command *cmd)
+{
+	int rc = strcmp(cmd->privilege, "none") == 0 ? 0 : ctl_load_token(c);
+
+	if (rc == 0)
+		rc = cmd->fn(c);
+	if (fflush(c->out) != 0 && rc == 0)
+		rc = CTL_FAILED;
+	return rc;
+}
+
+int bgctl_main(int argc, char **argv, FILE *out, FILE *err)
+{
+	struct ctl c = {.out = out, .err = err, .expect_epoch = -1, .limit = 20};
+	struct parsed p = {0};
+	const struct command *cmd = NULL;
+	int rc;
+
+	c.socket = getenv("BG_SOCKET");
+	if (!c.socket || !*c.socket)
+		c.socket = BG_RUNDIR "/switchd.sock";
+	c.token_file = getenv("BG_TOKEN_FILE");
+	c.color = may_color(out);
+	rc = parse(&c, argc, argv, &p);
+	if (rc)
+		return rc;
+	if (p.version)
+		return cmd_version(&c);
+	if (c.nargs > 0) {
+		cmd = find(c.args[0]);
+		if (!cmd)
+			return usage(&c, ": no such command", c.args[0], NULL);
+		c.args++;
+		c.nargs--;
+	}
+	if (p.help || !cmd) {
+		if (cmd)
+			command_help(out, cmd);
+		else
+			help(p.help ? out : err);
+		return p.help ? CTL_DONE : CTL_USAGE;
+	}
+	rc = check(&c, cmd, p.used);
+	if (rc)
+		return rc;
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	rc = run(&c, cmd);
+	curl_global_cleanup();
+	free(c.token);
+	free(c.name_found);
+	return rc;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "bgctl/cmd.h"
+
+#include "bgctl/hold.h"
+
+#include "bgctl/body.h"
+#include "bgctl/client.h"
+#include "bgctl/out.h"
+#include "common/json.h"
+#include "common/mem.h"
+
+int ctl_set_hold(struct ctl *c, const char *tail)
+{
+	_cleanup_json_ struct json_object *body = ctl_body(c);
+	_cleanup_free_ char *path = NULL;
+	_cleanup_answer_ struct ctl_answer a = {0};
+	int rc = ctl_need_name(c);
+
+	if (rc)
+		return rc;
+	path = ctl_path(c, tail);
+	ctl_call(c, "POST", path, body, 10000, &a);
+	rc = ctl_check(c, &a);
+	if (rc)
+		return rc;
+	if (c->json) {
+		out_json(c, a.json);
+		return CTL_DONE;
+	}
+	out_clean(c->out, c->name);
+	fputs(bg_json_bool(a.json, "hold", false) ? " is held: nothing moves until `bgctl release`\n"
+						  : " is released: switches are allowed again\n",
+	      c->out);
+	return CTL_DONE;
+}
+
+int cmd_hold(struct ctl *c)
+{
+	return ctl_set_hold(c, "/hold");
+}
