@@ -39,20 +39,24 @@ static void log_init(const struct bg_daemon *d, const struct bg_conf *c)
 
 /* ---- reload ---- */
 
-struct diff {
-	struct json_object *reloaded, *needs_restart;
-};
-
-static void note_diff(void *arg, const char *section, const char *key, bool reloadable)
+/* What differs from the last reload; of it only the reloadable keys are in force. */
+static void note_reloaded(void *arg, const char *section, const char *key, bool reloadable)
 {
-	struct diff *df = arg;
-	char *text = bg_xasprintf("[%s] %s", section, key);
+	_cleanup_free_ char *text = bg_xasprintf("[%s] %s", section, key);
 
-	json_object_array_add(reloadable ? df->reloaded : df->needs_restart, json_object_new_string(text));
-	if (!reloadable)
-		bg_log(BG_WARN, "reload", "%s has changed: it needs a restart, the old value stays in force",
-		       text);
-	free(text);
+	if (reloadable)
+		json_object_array_add(arg, json_object_new_string(text));
+}
+
+/* What differs from the start; the others are in force as they were then. */
+static void note_needs_restart(void *arg, const char *section, const char *key, bool reloadable)
+{
+	_cleanup_free_ char *text = bg_xasprintf("[%s] %s", section, key);
+
+	if (reloadable)
+		return;
+	json_object_array_add(arg, json_object_new_string(text));
+	bg_log(BG_WARN, "reload", "%s has changed: it needs a restart, the old value stays in force", text);
 }
 
 struct json_object *bg_daemon_reload(struct bg_daemon *d, int *ret_rc)
@@ -60,7 +64,7 @@ struct json_object *bg_daemon_reload(struct bg_daemon *d, int *ret_rc)
 	struct json_object *o = json_object_new_object();
 	struct bg_conf *fresh = NULL;
 	_cleanup_buf_ struct bg_buf errs = {0};
-	struct diff df;
+	struct json_object *reloaded, *needs_restart;
 
 	bg_notify_reloading();
 	*ret_rc = load(d->spec, d->config_path, d->instance, &fresh, &errs);
@@ -71,9 +75,10 @@ struct json_object *bg_daemon_reload(struct bg_daemon *d, int *ret_rc)
 		bg_notify("READY=1");
 		return o;
 	}
-	df.reloaded = json_object_new_array();
-	df.needs_restart = json_object_new_array();
-	bg_conf_diff(d->conf, fresh, note_diff, &df);
+	reloaded = json_object_new_array();
+	needs_restart = json_object_new_array();
+	bg_conf_diff(d->latest ? d->latest : d->conf, fresh, note_reloaded, reloaded);
+	bg_conf_diff(d->conf, fresh, note_needs_restart, needs_restart);
 	log_init(d, fresh);
 	if (d->spec->reload)
 		d->spec->reload(d, fresh);
@@ -81,9 +86,9 @@ struct json_object *bg_daemon_reload(struct bg_daemon *d, int *ret_rc)
 	bg_conf_free(d->latest);
 	d->latest = fresh;
 	bg_log(BG_NOTICE, "reload", "configuration read: %zu keys changed, %zu need a restart",
-	       json_object_array_length(df.reloaded), json_object_array_length(df.needs_restart));
-	bg_json_add(o, "reloaded", df.reloaded);
-	bg_json_add(o, "needs_restart", df.needs_restart);
+	       json_object_array_length(reloaded), json_object_array_length(needs_restart));
+	bg_json_add(o, "reloaded", reloaded);
+	bg_json_add(o, "needs_restart", needs_restart);
 	bg_notify("READY=1");
 	return o;
 }
@@ -161,6 +166,9 @@ static int run_modules(struct bg_daemon *d)
 		bg_log(BG_NOTICE, "started", "%s %s", d->spec->name, PACKAGE_VERSION);
 		bg_notify("READY=1");
 		status = bg_loop_run(d->loop);
+		/* Nobody turns the loop any more: whoever insists while the modules stop ends the process. */
+		signal(SIGTERM, SIG_DFL);
+		signal(SIGINT, SIG_DFL);
 		bg_notify("STOPPING=1");
 		bg_watchdog_free(watchdog);
 		n--;

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/daemon_int.h"
+#include "common/ids.h"
 #include "common/mem.h"
 
 #define MAX_OPTIONS 32
@@ -40,8 +41,10 @@ static void help(const struct bg_daemon_spec *s, FILE *out)
 	if (s->more_help)
 		fputs(s->more_help, out);
 	fprintf(out,
-		"\nSignals: SIGTERM stops, SIGHUP reads the configuration anew, SIGUSR1 logs the status.\n"
-		"Exit status: 0 stopped, 1 could not start, 2 wrong call or configuration.\n");
+		"\nFiles: %s, " BG_RUNDIR ", " BG_STATEDIR "; all keys: --help-config.\n"
+		"Signals: SIGTERM stops, SIGHUP reads the configuration anew, SIGUSR1 logs the status.\n"
+		"Exit status: 0 stopped, 1 could not start, 2 wrong call or configuration.\n",
+		s->default_config);
 }
 
 static void version(const struct bg_daemon_spec *s)
@@ -101,6 +104,12 @@ int bg_daemon_args(struct bg_daemon *d, struct bg_daemon_args *a, int argc, char
 			if (rc)
 				return rc - 1;
 		}
+	}
+	if (d->instance && !bg_name_valid(d->instance)) {
+		fprintf(stderr,
+			"%s: -i %s: an instance's name is 1 to 63 of a-z, 0-9, dot, dash and underscore\n",
+			s->name, d->instance);
+		return 2;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "%s: unexpected argument: %s\nTry '%s --help'.\n", s->name, argv[optind],

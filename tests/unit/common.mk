@@ -61,26 +61,6 @@ tests_unit_test_conf_bad_SOURCES = tests/unit/test_conf_bad.c tests/unit/unit.h 
 tests_unit_test_conf_bad_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_conf_bad_LDADD = $(UNIT_LIBS)
 
-# loop, worker, HTTP, daemon
-UNIT_TESTS_COMMON += tests/unit/test_loop tests/unit/test_worker tests/unit/test_http_server \
-	tests/unit/test_http_client
-
-tests_unit_test_loop_SOURCES = tests/unit/test_loop.c tests/unit/unit.h
-tests_unit_test_loop_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_loop_LDADD = $(UNIT_LIBS)
-
-tests_unit_test_worker_SOURCES = tests/unit/test_worker.c tests/unit/unit.h
-tests_unit_test_worker_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_worker_LDADD = $(UNIT_LIBS)
-
-tests_unit_test_http_server_SOURCES = tests/unit/test_http_server.c tests/unit/raw_client.h
-tests_unit_test_http_server_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_http_server_LDADD = $(UNIT_LIBS)
-
-tests_unit_test_http_client_SOURCES = tests/unit/test_http_client.c tests/unit/raw_client.h tests/unit/unit.h
-tests_unit_test_http_client_CFLAGS = $(UNIT_CFLAGS)
-tests_unit_test_http_client_LDADD = $(UNIT_LIBS)
-
 # Fuzz targets (--enable-fuzzing): run as `tests/fuzz/fuzz_conf CORPUS`, with a copy of tests/fuzz/corpus/conf.
 if BG_FUZZING
 FUZZ_COMMON = tests/fuzz/fuzz_conf tests/fuzz/fuzz_json
