@@ -429,7 +429,7 @@ static void test_errors(void **state)
 		 "leader: http://h:1"},
 		{500, "{\"error\":\"disk_full\",\"message\":\"no space\"}", 1, "no space (disk_full)"},
 		{500, "<html>oops</html>", 1, "(HTTP 500)"},
-		{200, "<html>hello</html>", 4, "not as bg-switchd does"},
+		{200, "<html>hello</html>", 4, "it is no bg-switchd"},
 	};
 
 	(void)state;

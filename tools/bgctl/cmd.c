@@ -115,7 +115,7 @@ static const char common_help[] =
 	"  --token-file FILE   bearer token (default: $BG_TOKEN_FILE)\n";
 
 static const char exit_help[] =
-	"\nExit status: 0 done, 1 failed or rolled back, 2 usage, 3 no-go (nothing changed),\n"
+	"\nExit status: 0 done, 1 failed or rolled back, 2 usage, 3 no-go (no change),\n"
 	"4 cannot reach the daemon, 5 aborted (the old colour is active again),\n"
 	"6 a person is needed, 7 permission denied.\n";
 

@@ -72,8 +72,8 @@ int ctl_check(struct ctl *c, const struct ctl_answer *a)
 	if (a->status >= 200 && a->status < 300 && a->json)
 		return 0;
 	if (a->status >= 200 && a->status < 400) {
-		fprintf(c->err, "bgctl: %s answers (HTTP %d), but not as bg-switchd does; see --socket\n",
-			c->socket, a->status);
+		fprintf(c->err, "bgctl: %s answers (HTTP %d), but it is no bg-switchd\n", c->socket,
+			a->status);
 		return CTL_UNREACHABLE;
 	}
 	word = bg_json_str(a->json, "error", "");
