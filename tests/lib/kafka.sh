@@ -148,6 +148,24 @@ kafka_write_properties() {
 	printf '%s\n' "$@"
 }
 
+# The empty storage of node ID. Formatting starts a JVM and gives the same each time, so it is done once and kept.
+kafka_format() {
+	local node=$1 id=$2 kept=$KAFKA_HOME_CACHE/formatted-$2
+	if [[ ! -d $kept ]]; then
+		if ! kafka_class kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAA \
+			-c "$node/server.properties" >"$node/format.log" 2>&1; then
+			tail -n 5 "$node/format.log" >&2
+			kafka_die "formatting the storage of node $id failed"
+			return 1
+		fi
+		rm -rf "$kept.tmp.$$"
+		cp -r "$node/data" "$kept.tmp.$$"
+		mv -T "$kept.tmp.$$" "$kept" 2>/dev/null || rm -rf "$kept.tmp.$$" # somebody else was first
+		return 0
+	fi
+	cp -r "$kept" "$node/data"
+}
+
 # Settings of all nodes: DIR/nodes has "ID PORT CONTROLLER-PORT" a line.
 kafka_configure() {
 	local dir=$1 n=$2 i port cport voters='' bootstrap=''
@@ -165,12 +183,7 @@ kafka_configure() {
 		mkdir -p "$dir/node-$i"
 		kafka_write_properties "$dir/node-$i" "$i" "$port" "$cport" "$voters" "$((n < 3 ? n : 3))" "$@" \
 			>"$dir/node-$i/server.properties"
-		if ! kafka_class kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAA \
-			-c "$dir/node-$i/server.properties" >"$dir/node-$i/format.log" 2>&1; then
-			tail -n 5 "$dir/node-$i/format.log" >&2
-			kafka_die "formatting the storage of node $i failed"
-			return 1
-		fi
+		kafka_format "$dir/node-$i" "$i" || return 1
 	done <"$dir/nodes"
 	printf '%s\n' "$bootstrap" >"$dir/bootstrap"
 }
