@@ -22,7 +22,7 @@ enum bg_conf_type {
 	BG_CONF_DOUBLE,   /* min..max as whole numbers */
 	BG_CONF_ENUM,     /* one of `choices`, "a|b|c" */
 	BG_CONF_LIST,     /* repeated key; strings, in order */
-	BG_CONF_PASS,     /* key "*": any key of this section is passed through, see bg_conf_pass_at. Repeats are
+	BG_CONF_PASS, /* key "*": any key of this section is passed through, see bg_conf_pass_at. Repeats are
 			   * joined by commas: of the keys in `choices` only, where that is set; else of any. */
 };
 
@@ -65,21 +65,23 @@ struct bg_conf;
  * ("consumerd-%i.sock"). A value `file:/path` is replaced by the first line of that file.
  * Returns 0 and *ret, or a negative errno with every error, one a line, in *errs (at most 20 lines).
  */
-int bg_conf_load(const char *path, const struct bg_conf_key *const *tables, const char *instance, struct bg_conf **ret,
-		 struct bg_buf *errs);
+int bg_conf_load(const char *path, const struct bg_conf_key *const *tables, const char *instance,
+		 struct bg_conf **ret, struct bg_buf *errs);
 /* The same from memory, `name` for messages (tests, fuzzing). */
 int bg_conf_load_mem(const char *name, const char *text, size_t len, const struct bg_conf_key *const *tables,
 		     const char *instance, struct bg_conf **ret, struct bg_buf *errs);
 void bg_conf_free(struct bg_conf *conf);
 
 /* Values. Asking for a key that the table lacks, or with the wrong type, is a bug and aborts. */
-const char *bg_conf_str(const struct bg_conf *c, const char *section, const char *key); /* STRING, ENUM; NULL: unset */
+const char *bg_conf_str(const struct bg_conf *c, const char *section,
+			const char *key); /* STRING, ENUM; NULL: unset */
 bool bg_conf_bool(const struct bg_conf *c, const char *section, const char *key);
 int64_t bg_conf_int(const struct bg_conf *c, const char *section, const char *key); /* INT, DURATION, SIZE */
 double bg_conf_double(const struct bg_conf *c, const char *section, const char *key);
 size_t bg_conf_list_len(const struct bg_conf *c, const char *section, const char *key);
 const char *bg_conf_list_at(const struct bg_conf *c, const char *section, const char *key, size_t i);
-bool bg_conf_is_set(const struct bg_conf *c, const char *section, const char *key); /* in the file, not by default */
+bool bg_conf_is_set(const struct bg_conf *c, const char *section,
+		    const char *key); /* in the file, not by default */
 /* The names N of sections "PREFIX:N", in order of the file: bg_conf_name_at(c, "switch", i), NULL at the end. */
 const char *bg_conf_name_at(const struct bg_conf *c, const char *prefix, size_t i);
 /* Pairs of a pass-through section in order; repeats of a key already joined by commas. NULL at the end. */

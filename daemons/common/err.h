@@ -11,7 +11,13 @@ struct bg_err {
 	char msg[512]; /* for people: what is wrong, where, what was expected */
 };
 
-#define BG_ERR_INIT {{0}, {0}}
+#define BG_ERR_INIT                                                                                          \
+	{                                                                                                    \
+		{0},                                                                                         \
+		{                                                                                            \
+			0                                                                                    \
+		}                                                                                            \
+	}
 
 /* Fill *err (NULL is fine) and return rc, so that one can write `return bg_err_set(err, -EINVAL, ...)`. */
 int bg_err_set(struct bg_err *err, int rc, const char *code, const char *fmt, ...)

@@ -25,7 +25,8 @@ int bg_json_check(struct json_object *o, const struct bg_field *fields, struct b
 const char *bg_json_str(struct json_object *o, const char *name, const char *dflt);
 int64_t bg_json_int(struct json_object *o, const char *name, int64_t dflt);
 bool bg_json_bool(struct json_object *o, const char *name, bool dflt);
-struct json_object *bg_json_get(struct json_object *o, const char *name); /* NULL: not there or null; borrowed */
+struct json_object *bg_json_get(struct json_object *o,
+				const char *name); /* NULL: not there or null; borrowed */
 /* Building: o["name"] = …; return o. NULL string adds null. */
 void bg_json_add_str(struct json_object *o, const char *name, const char *value);
 void bg_json_add_int(struct json_object *o, const char *name, int64_t value);

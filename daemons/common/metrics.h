@@ -13,7 +13,8 @@ struct bg_series; /* one label set of it */
 struct bg_metrics *bg_metrics_new(void);
 void bg_metrics_free(struct bg_metrics *m);
 /* Find or make. Strings are copied. buckets: ascending, in seconds; NULL: 1 ms .. 10 s defaults. */
-struct bg_metric *bg_metric(struct bg_metrics *m, enum bg_metric_type type, const char *name, const char *help);
+struct bg_metric *bg_metric(struct bg_metrics *m, enum bg_metric_type type, const char *name,
+			    const char *help);
 void bg_metric_buckets(struct bg_metric *f, const double *bounds, size_t n); /* before the first series */
 /* Find or make the series with these labels: name, value, …, NULL. Values are escaped when rendered. */
 struct bg_series *bg_series(struct bg_metric *f, ...) __attribute__((sentinel));

@@ -26,7 +26,10 @@ struct bg_offs {
 	struct bg_off *v; /* sorted by topic, partition */
 	size_t n, cap;
 };
-#define BG_OFFS_INIT {NULL, 0, 0}
+#define BG_OFFS_INIT                                                                                         \
+	{                                                                                                    \
+		NULL, 0, 0                                                                                   \
+	}
 
 void bg_offs_free(struct bg_offs *o); /* leaves it empty */
 #define _cleanup_offs_ __attribute__((cleanup(bg_offs_free)))

@@ -5,6 +5,9 @@
 #include "unit.h"
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "common/conf.h"
 #include "common/mem.h"
@@ -353,6 +356,34 @@ static void test_load_file(void **state)
 	assert_non_null(strstr(errs.s, "/nonexistent/x.ini: cannot be opened: No such file or directory\n"));
 }
 
+/* Asking for what no table has is our bug, and must not go on as if it were unset. */
+static void test_bug_aborts(void **state)
+{
+	struct bg_conf *c = load("[consumer]\nswitch=o\n", NULL);
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		int status;
+		pid_t pid = fork();
+
+		if (pid == 0) {
+			setrlimit(RLIMIT_CORE, &(struct rlimit){0, 0});
+			signal(SIGABRT, SIG_DFL);
+			close(STDERR_FILENO);
+			if (i == 0)
+				bg_conf_str(c, "consumer", "swtich");
+			else if (i == 1)
+				bg_conf_int(c, "consumer", "switch");
+			else
+				bg_conf_bool(c, "nowhere", "switch");
+			_exit(0);
+		}
+		assert_int_equal(waitpid(pid, &status, 0), pid);
+		assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+	}
+	bg_conf_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -362,7 +393,7 @@ int main(void)
 		cmocka_unit_test(test_override),     cmocka_unit_test(test_override_required),
 		cmocka_unit_test(test_file_values),  cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_describe),     cmocka_unit_test(test_diff),
-		cmocka_unit_test(test_load_file),
+		cmocka_unit_test(test_load_file),    cmocka_unit_test(test_bug_aborts),
 	};
 
 	return cmocka_run_group_tests(tests, unit_tmpdir, unit_tmpdir_gone);

@@ -345,6 +345,21 @@ static void test_secret_silent(void **state)
 	assert_null(strstr(errs, "hush"));
 }
 
+/* A file:/path without an end of line in its first 64 KiB is no value. */
+static void test_endless_value(void **state)
+{
+	_cleanup_free_ char *path = bg_xasprintf("%s/long", (const char *)*state), *data = malloc(65537);
+	_cleanup_free_ char *text = bg_xasprintf("%stext = file:%s\n", good, path);
+	_cleanup_free_ char *want =
+		bg_xasprintf("t.ini:3: [consumer] text: cannot read %s: File too large\n", path);
+	_cleanup_free_ char *errs = NULL;
+
+	memset(data, 'x', 65537);
+	unit_write(path, data, 65537);
+	errs = refused(text);
+	assert_string_equal(errs, want);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,6 +368,7 @@ int main(void)
 		cmocka_unit_test(test_ten_megabytes),   cmocka_unit_test(test_too_much),
 		cmocka_unit_test(test_binary),          cmocka_unit_test(test_mutations),
 		cmocka_unit_test(test_at_most_20),      cmocka_unit_test(test_secret_silent),
+		cmocka_unit_test(test_endless_value),
 	};
 
 	return cmocka_run_group_tests(tests, unit_tmpdir, unit_tmpdir_gone);

@@ -264,6 +264,18 @@ static void test_string_limit(void **state)
 	}
 }
 
+/* A string made by us, not parsed, may still hold a zero byte. */
+static void test_zero_byte(void **state)
+{
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	struct bg_err e = BG_ERR_INIT;
+
+	(void)state;
+	bg_json_add(o, "switch", json_object_new_string_len("a\0b", 3));
+	assert_int_equal(bg_json_check(o, fields, &e), -EINVAL);
+	assert_non_null(strstr(e.msg, "zero byte"));
+}
+
 static void test_read_and_build(void **state)
 {
 	_cleanup_json_ struct json_object *o = json_object_new_object();
@@ -297,7 +309,7 @@ int main(void)
 		cmocka_unit_test(test_position),       cmocka_unit_test(test_truncated),
 		cmocka_unit_test(test_deep_and_huge),  cmocka_unit_test(test_check_good),
 		cmocka_unit_test(test_check_bad),      cmocka_unit_test(test_string_limit),
-		cmocka_unit_test(test_read_and_build),
+		cmocka_unit_test(test_read_and_build), cmocka_unit_test(test_zero_byte),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
