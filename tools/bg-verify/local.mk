@@ -11,3 +11,4 @@ libbgverify_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 bg_verify_SOURCES = tools/bg-verify/main.c
 bg_verify_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 bg_verify_LDADD = libbgverify.a $(BG_COMMON_LIBS)
+dist_man_MANS += man/bg-verify.1

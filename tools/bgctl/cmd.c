@@ -37,7 +37,7 @@ static const struct command {
 	{"init", cmd_init, "operate", 1, 1, O_FROM | O_WAIT | O_REASON | O_EXPECT | O_JSON_,
 	 "blue|green --from WHERE", "activate a colour for the first time",
 	 "The first activation of a switch, at epoch 1. --from says where it starts:\n"
-	 "group:G (what the consumer group G has committed), earliest, latest, or committed\n"
+	 "group:G (what consumer group G has committed), earliest, latest, or committed\n"
 	 "(what the colours' own groups have). Nothing is ever started from a guess.\n"},
 	{"status", cmd_status, "read", 0, 0, O_JSON_, "", "the active colour, instances, lag, last switch",
 	 "Without -s, and with several switches, lists them.\n"},

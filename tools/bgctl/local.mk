@@ -9,3 +9,4 @@ bgctl_SOURCES = tools/bgctl/main.c tools/bgctl/cmd.c tools/bgctl/cmd.h tools/bgc
 	tools/bgctl/cmd_status.c tools/bgctl/cmd_switch.c tools/bgctl/cmd_version.c
 bgctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 bgctl_LDADD = $(BG_COMMON_LIBS)
+dist_man_MANS += man/bgctl.1
