@@ -26,16 +26,14 @@ static rd_kafka_AdminOptions_t *options_of(const struct aux_call *c, rd_kafka_t 
 		rk, c->kind == AUX_ALTER ? RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS
 					 : RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	char text[128];
-	rd_kafka_error_t *e;
 
 	rd_kafka_AdminOptions_set_request_timeout(o, REQUEST_MS, text, sizeof(text));
 	rd_kafka_AdminOptions_set_opaque(o, (void *)(uintptr_t)c->id);
-	if (c->kind == AUX_COMMITTED) {
-		/* An offset that an open transaction may replace is not the end of it. */
-		e = rd_kafka_AdminOptions_set_require_stable_offsets(o, 1);
-		if (e)
-			rd_kafka_error_destroy(e);
-	}
+	/*
+	 * Stable offsets are not asked for: Kafka 4 carries such a read out as a write, behind every commit in
+	 * flight and its linger (5 ms measured, 0.7 ms without). What the rules need is what was acknowledged.
+	 * Offsets of open transactions are another matter: who consumes in transactions asks his own handle.
+	 */
 	return o;
 }
 
