@@ -43,7 +43,7 @@ static const struct command {
 	 "Without -s, and with several switches, lists them.\n"},
 	{"switch", cmd_switch, "operate", 1, 1, O_WAIT | O_DRY_RUN | O_FORCE | O_REASON | O_EXPECT | O_JSON_,
 	 "blue|green", "make the colour the active one",
-	 "Preflight, then pause, hand the offsets over, resume. --dry-run: the preflight only.\n"
+	 "Preflight, pause, hand the offsets over, resume. --dry-run: the preflight only.\n"
 	 "--force passes over those no-go rules that may be passed over; it is logged.\n"},
 	{"rollback", cmd_rollback, "operate", 0, 0, O_WAIT | O_FORCE | O_REASON | O_EXPECT | O_JSON_, "",
 	 "go back to the colour before",
