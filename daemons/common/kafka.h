@@ -68,8 +68,8 @@ void bg_aux_warm(struct bg_aux *a, const char *group, const char *topic);
 
 typedef void (*bg_offs_fn)(void *arg, const struct bg_err *err, const struct bg_offs *offs);
 /* Committed offsets, with epoch/floor/mirrored/color from the metadata, of `group` for the partitions in
- * `parts` (offsets ignored). A partition without commit is there with offset -1, epoch 0. Offsets that an open
- * transaction may still change are waited for. */
+ * `parts` (offsets ignored). A partition without commit is there with offset -1, epoch 0. What an open
+ * transaction will commit is not waited for. */
 void bg_aux_committed(struct bg_aux *a, const char *group, const struct bg_offs *parts, int64_t deadline_us,
 		      bg_offs_fn fn, void *arg);
 /* All partitions of the topics (offset -1). Unknown topic: error "unknown_topic" that names it. Worker. */
