@@ -433,6 +433,7 @@ static void test_many_idle(void **state)
 static void test_limit(void **state)
 {
 	struct fixture *f = *state;
+	struct bg_http_req *held[4];
 	struct raw c[4], late;
 	struct rusage a, b;
 	bool never = false;
@@ -443,7 +444,8 @@ static void test_limit(void **state)
 		raw_send(&c[i], "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
 		f->flag = false;
 		assert_true(bg_loop_run_until(f->loop, &f->flag, 1000000));
-		bg_http_on_gone(f->held, NULL, NULL); /* f->held is only the last one */
+		bg_http_on_gone(f->held, NULL, NULL);
+		held[i] = f->held;
 	}
 	raw_open(&late, f->loop, f->port);
 	raw_send(&late, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -466,8 +468,8 @@ static void test_limit(void **state)
 		raw_close(&c[i]);
 	bg_loop_run_until(f->loop, &never, 20000);
 	expect(f, "GET /health HTTP/1.1\r\nHost: x\r\n\r\n", "\"ok\":true");
-	bg_http_server_free(f->srv);
-	f->srv = NULL;
+	for (int i = 0; i < 3; i++)
+		bg_http_text(held[i], 200, "text/plain", "nobody");
 }
 
 static void test_out_of_descriptors(void **state)
