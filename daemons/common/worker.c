@@ -42,6 +42,7 @@ struct bg_worker {
 	pthread_cond_t more, ended;
 	struct job_list queued, finished;
 	struct job **running; /* one slot a thread */
+	pthread_t *ids;
 	int threads, busy, refs;
 	bool closed; /* the owner has left: nothing may touch the loop */
 	int wake_fd;
@@ -103,6 +104,7 @@ static void unref_unlock(struct bg_worker *w)
 	pthread_cond_destroy(&w->more);
 	pthread_cond_destroy(&w->ended);
 	free(w->running);
+	free(w->ids);
 	free(w);
 }
 
@@ -215,17 +217,13 @@ static void on_tick(void *arg)
 static int spawn(struct bg_worker *w, int slot)
 {
 	struct thread_arg *ta = bg_xmalloc(sizeof(*ta));
-	pthread_t id;
 	int rc;
 
 	*ta = (struct thread_arg){.w = w, .slot = slot};
-	rc = pthread_create(&id, NULL, thread_main, ta);
-	if (rc) {
+	rc = pthread_create(&w->ids[slot], NULL, thread_main, ta);
+	if (rc)
 		free(ta);
-		return -rc;
-	}
-	pthread_detach(id);
-	return 0;
+	return -rc;
 }
 
 struct bg_worker *bg_worker_new(struct bg_loop *l, int threads)
@@ -237,6 +235,7 @@ struct bg_worker *bg_worker_new(struct bg_loop *l, int threads)
 
 	w->threads = BG_MAX(threads, 1);
 	w->running = bg_xcalloc((size_t)w->threads, sizeof(struct job *));
+	w->ids = bg_xcalloc((size_t)w->threads, sizeof(pthread_t));
 	list_init(&w->queued);
 	list_init(&w->finished);
 	pthread_mutex_init(&w->lock, NULL);
@@ -271,6 +270,7 @@ void bg_worker_free(struct bg_worker *w, int64_t wait_us)
 {
 	struct timespec end;
 	int64_t end_us;
+	bool *hung;
 
 	if (!w)
 		return;
@@ -287,7 +287,17 @@ void bg_worker_free(struct bg_worker *w, int64_t wait_us)
 	if (w->busy > 0)
 		bg_log(BG_WARN, "worker_left", "%d worker threads are left behind at exit", w->busy);
 	pthread_cond_broadcast(&w->more);
+	hung = bg_xcalloc((size_t)w->threads, sizeof(*hung));
+	for (int i = 0; i < w->threads; i++)
+		hung[i] = w->running[i] != NULL;
 	pthread_mutex_unlock(&w->lock);
+	for (int i = 0; i < w->threads; i++) {
+		if (hung[i])
+			pthread_detach(w->ids[i]);
+		else
+			pthread_join(w->ids[i], NULL);
+	}
+	free(hung);
 	hand_over(w);
 	bg_watch_free(w->wake);
 	close(w->wake_fd);

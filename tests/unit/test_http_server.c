@@ -475,11 +475,14 @@ static void test_limit(void **state)
 static void test_out_of_descriptors(void **state)
 {
 	struct fixture *f = *state;
+	const char *preload = getenv("LD_PRELOAD");
 	struct rlimit old, low;
 	struct raw c;
 	bool never = false;
 
 	start(f, &(struct bg_http_opts){0});
+	if (preload && strstr(preload, "vgpreload"))
+		skip(); /* valgrind keeps descriptors of its own under the limit */
 	raw_open(&c, f->loop, f->port);
 	getrlimit(RLIMIT_NOFILE, &old);
 	low = (struct rlimit){.rlim_cur = (rlim_t)c.fd + 1, .rlim_max = old.rlim_max};
