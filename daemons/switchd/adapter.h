@@ -51,7 +51,8 @@ typedef void (*sw_fan_fn)(void *arg, const struct sw_fan_result *r);
 
 struct sw_order {
 	struct sw_switch *sw;
-	unsigned colors; /* bit 0 blue, bit 1 green */
+	const struct sw_inst *only; /* NULL: all of the colours */
+	unsigned colors;            /* bit 0 blue, bit 1 green */
 	int64_t epoch;
 	enum bg_color active; /* prepare: the side that is to be active at the epoch */
 	bool eager;           /* pause */

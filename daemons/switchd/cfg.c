@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/kafka.h"
+#include "common/token.h"
 
 #define SEC INT64_C(1000000)
 
@@ -65,25 +66,6 @@ bool sw_endpoint_valid(const char *url)
 	else if (strncmp(url, "https://", 8) == 0)
 		host = url + 8;
 	return host && *host && *host != ':' && !strpbrk(host, "/ ?#@\t") && strlen(url) < 256;
-}
-
-int sw_read_token(const char *path, char **ret, struct bg_err *err)
-{
-	char line[1024];
-	FILE *f = fopen(path, "re");
-
-	if (!f)
-		return bg_err_set(err, -errno, "token_file", "cannot read the token file %s: %s", path,
-				  strerror(errno));
-	char *got = fgets(line, sizeof(line), f);
-	fclose(f);
-	if (got)
-		line[strcspn(line, "\r\n")] = '\0';
-	if (!got || !line[0])
-		return bg_err_set(err, -EINVAL, "token_file",
-				  "the token file %s is empty; its first line is the token", path);
-	*ret = bg_xstrdup(line);
-	return 0;
 }
 
 static void check_endpoints(const struct bg_conf *c, const char *sec, const char *key, struct bg_buf *errs)
@@ -187,7 +169,7 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 	int rc = sw_plan_find(bg_conf_str(conf, sec, "strategy"), &plan, err);
 	if (rc < 0)
 		return rc;
-	if (file && *file && (rc = sw_read_token(file, &token, err)) < 0)
+	if (file && *file && (rc = bg_token_read(file, &token, err)) < 0)
 		return rc;
 	struct sw_cfg *c = bg_xcalloc(1, sizeof(*c));
 	c->name = bg_xstrdup(name);

@@ -38,8 +38,6 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 void sw_cfg_free(struct sw_cfg *c);
 /* Take over what may change by a reload. */
 void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from);
-/* First line of a file, without its end; the caller owns it. */
-int sw_read_token(const char *path, char **ret, struct bg_err *err);
 /* "http://H:P", "https://H:P" or "unix:/path" */
 bool sw_endpoint_valid(const char *url);
 

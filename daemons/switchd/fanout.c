@@ -191,7 +191,7 @@ struct sw_fan *sw_fan_start(const struct sw_fan_spec *spec, const struct sw_orde
 	f->until_us = bg_now_us() + o->deadline_us;
 	f->deadline = bg_timer_new(sw->dm->loop, finish, f);
 	for (size_t i = 0; i < sw->n_inst; i++) {
-		if (!(o->colors & (1u << sw->inst[i].color)))
+		if (!(o->colors & (1u << sw->inst[i].color)) || (o->only && o->only != &sw->inst[i]))
 			continue;
 		struct call *c = &f->call[f->n];
 

@@ -65,6 +65,7 @@ struct sw_inst {
 	uint64_t poll_call, cmd_call;
 	struct bg_timer *poll_timer, *cmd_timer;
 	struct bg_backoff poll_backoff, cmd_backoff;
+	bool poll_fresh; /* the next poll is not held */
 	const char *cmd; /* what cmd_call asks for; NULL: none */
 };
 

@@ -4,5 +4,19 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/plan.c daemons/switchd/plan.h daemons/switchd/cfg.c daemons/switchd/cfg.h \
 	daemons/switchd/record.c daemons/switchd/record.h daemons/switchd/handover.c daemons/switchd/handover.h \
 	daemons/switchd/store.h daemons/switchd/store_file.c daemons/switchd/persist.c daemons/switchd/persist.h \
-	daemons/switchd/inst.c daemons/switchd/inst.h daemons/switchd/switch.h daemons/switchd/api.h \
-	daemons/switchd/adapter.h daemons/switchd/adapter_lifecycle.c daemons/switchd/fanout.c daemons/switchd/fanout.h
+	daemons/switchd/inst.c daemons/switchd/inst.h daemons/switchd/switch.c daemons/switchd/switch.h \
+	daemons/switchd/adapter.h daemons/switchd/adapter_lifecycle.c daemons/switchd/fanout.c daemons/switchd/fanout.h \
+	daemons/switchd/ask.c daemons/switchd/ask.h daemons/switchd/facts.c \
+	daemons/switchd/run.c daemons/switchd/run.h daemons/switchd/run_forward.c daemons/switchd/run_back.c \
+	daemons/switchd/run_end.c daemons/switchd/initial.c daemons/switchd/initial.h \
+	daemons/switchd/preflight.c daemons/switchd/preflight.h daemons/switchd/preflight_rules.c \
+	daemons/switchd/history.c daemons/switchd/history.h daemons/switchd/events.c daemons/switchd/events.h \
+	daemons/switchd/watch.c daemons/switchd/watch.h daemons/switchd/reconcile.c daemons/switchd/reconcile.h \
+	daemons/switchd/rebuild.c daemons/switchd/rebuild.h daemons/switchd/soak.c daemons/switchd/soak.h \
+	daemons/switchd/metrics.c daemons/switchd/metrics.h daemons/switchd/view.c daemons/switchd/view.h \
+	daemons/switchd/hello.c daemons/switchd/hello.h daemons/switchd/command.c daemons/switchd/command.h \
+	daemons/switchd/api.c daemons/switchd/api.h daemons/switchd/once.c daemons/switchd/once.h \
+	daemons/switchd/sw_main.c daemons/switchd/sw_main.h
+sbin_PROGRAMS += bg-switchd
+bg_switchd_SOURCES = daemons/switchd/main.c
+bg_switchd_LDADD = libswitchd.a $(BG_COMMON_LIBS)

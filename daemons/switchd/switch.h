@@ -40,24 +40,30 @@ struct sw_daemon {
 	struct bg_httpc *cmd;  /* commands: its connections are kept warm by prepare */
 	struct bg_httpc *poll; /* long polls */
 	const struct sw_kafka_ops *kafka;
-	void *kafka_arg; /* struct bg_aux */
-	struct bg_aux *aux;
+	struct bg_aux **aux; /* one for a few switches: librdkafka remembers few coordinators */
+	size_t n_aux;
 	struct bg_http_server *http, *control;
 	struct sw_metrics *metrics;
 	struct sw_events *events;
 	struct sw_switch **sw;
 	size_t n_sw;
+	bool once; /* bg-switchd --once */
 };
 
 struct sw_run;
 struct sw_fan;
+struct sw_ask;
+struct sw_rebuild;
 
 struct sw_switch {
 	struct sw_daemon *dm;
 	struct sw_cfg *cfg;
 	const struct sw_adapter_ops *adapter;
+	void *kafka_arg; /* struct bg_aux */
 	struct sw_persist *persist;
 	struct sw_record rec;     /* as it is, or is being made durable */
+	int64_t queued_revision;  /* the last one that was given to the writer */
+	int saves;                /* record writes under way */
 	int64_t stored_revision;  /* the last one whose write was acknowledged */
 	int writes;               /* record writes under way */
 	struct bg_timer *rewrite; /* a write that failed is repeated with back-off */
@@ -69,10 +75,14 @@ struct sw_switch {
 	struct bg_offs handed; /* what was handed over last, at rec.snapshot_epoch */
 	struct sw_fan *fans;   /* of adapter_lifecycle */
 	uint64_t fan_ids;
+	struct sw_ask *asks; /* questions to Kafka under way */
 	struct bg_timer *reconcile, *soak;
 	struct json_object *last; /* history entry of the last run */
 	/* Watched only (soak.c). */
 	int64_t dual_since_us, dual_active_us, dual_seen;
+	int64_t soak_errors; /* error counters of the active colour when the soak began; -1: not yet */
+	struct sw_rebuild *rebuild;
+	bool record_gone;    /* there was no record, or a damaged one, at the start */
 	int64_t reassert_us; /* bg_now_us of the last re-assertion */
 	struct bg_backoff reassert_backoff;
 	char degraded[256]; /* what keeps it from going on by itself; "" nothing */
@@ -88,5 +98,14 @@ int64_t sw_highest_epoch(const struct sw_switch *sw);
 struct sw_switch *sw_find(struct sw_daemon *dm, const char *name);
 /* Write sw->rec with the next revision; fn (may be NULL) as in persist.h. A failure is repeated when fn is NULL. */
 void sw_record_save(struct sw_switch *sw, sw_persist_fn fn, void *arg);
+
+/* A switch at rest, UNKNOWN; takes cfg. */
+struct sw_switch *sw_switch_new(struct sw_daemon *dm, struct sw_cfg *cfg,
+				const struct sw_adapter_ops *adapter);
+/* Read record, snapshot, last entry from the store (blocks: before the loop runs). What is damaged counts as gone. */
+int sw_switch_load(struct sw_switch *sw, struct bg_err *err);
+void sw_switch_start(struct sw_switch *sw); /* recover, watch, reconcile */
+void sw_switch_stop(struct sw_switch *sw);  /* no more calls; writes that are queued go on */
+void sw_switch_free(struct sw_switch *sw);
 
 #endif

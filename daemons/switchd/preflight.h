@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Go or no-go before anything is changed (W-4): a table of rules over facts that are gathered at once. */
+#ifndef SW_PREFLIGHT_H
+#define SW_PREFLIGHT_H
+
+#include <stdbool.h>
+#include "switchd/ask.h"
+
+/* What the rules judge, besides the instances' statuses in sw->inst. */
+struct sw_pf_facts {
+	struct sw_switch *sw;
+	enum sw_kind kind;
+	enum bg_color to;
+	bool kafka_ok; /* partitions and commits were read */
+	struct bg_err kafka_err;
+	const struct bg_offs *topics; /* every partition */
+	bool health_ok;
+	struct bg_err health_err;
+	int brokers, under_replicated, leaderless;
+};
+
+/*
+ * Judge. *ret_rules: [{"rule","verdict":"go|no_go|warn","message"}], the caller owns it. *ret_why: of the first
+ * no-go. *ret_transient: every no-go may pass by itself in a moment (a rebalance, a start). `force` turns the
+ * no-go of rules that may be passed over into warnings.
+ */
+bool sw_preflight_judge(const struct sw_pf_facts *f, bool force, struct json_object **ret_rules,
+			struct bg_err *ret_why, bool *ret_transient);
+
+struct sw_preflight;
+/* rules are borrowed; seen_epoch: the highest in answers and commits; why: of the first no-go. */
+typedef void (*sw_preflight_fn)(void *arg, bool go, struct json_object *rules, int64_t seen_epoch,
+				const struct bg_err *why);
+/* Gather (statuses, brokers, partitions, commits: at once) and judge; what is transient is looked at again
+ * until prepare-timeout is over. fn is called once, later, unless cancelled. */
+struct sw_preflight *sw_preflight_start(struct sw_switch *sw, enum sw_kind kind, enum bg_color to, bool force,
+					sw_preflight_fn fn, void *arg);
+void sw_preflight_cancel(struct sw_preflight *p);
+void sw_preflight_free(struct sw_preflight *p);
+
+#endif

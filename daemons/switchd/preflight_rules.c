@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The rules of the preflight, one function each. */
+#include "config.h"
+#include "switchd/preflight.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "common/mem.h"
+#include "common/units.h"
+#include "switchd/run.h"
+
+enum verdict { GO, WARN, NO_GO };
+static const char *const verdicts[] = {"go", "warn", "no_go"};
+
+#define HARD      1u /* --force does not pass over it: the switch could not be carried out, or would be unsafe */
+#define TRANSIENT 2u /* may pass by itself in a moment */
+
+struct rule {
+	const char *name;
+	unsigned flags;
+	enum verdict (*fn)(const struct sw_pf_facts *f, struct bg_buf *msg);
+};
+
+#define FOR_COLOR(i, f, c)                                                                                   \
+	for (const struct sw_inst *i = sw_first_of((f)->sw, (c));                                            \
+	     i < sw_first_of((f)->sw, (c)) + (f)->sw->cfg->n_endpoint[c]; i++)
+
+static void name_it(struct bg_buf *msg, const char *fmt, const char *a, const char *b)
+{
+	if (msg->len)
+		bg_buf_puts(msg, "; ");
+	bg_buf_printf(msg, "%s %s", a, fmt);
+	if (b && *b)
+		bg_buf_printf(msg, ": %s", b);
+}
+
+static enum verdict hold(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	if (!f->sw->rec.hold)
+		return GO;
+	bg_buf_puts(msg, "the switch is on hold; `bgctl release` ends that");
+	return NO_GO;
+}
+
+static enum verdict reachable(const struct sw_pf_facts *f, enum bg_color c, struct bg_buf *msg)
+{
+	FOR_COLOR(i, f, c)
+	if (!i->reachable)
+		name_it(msg, "does not answer", sw_inst_label(i), i->trouble);
+	return msg->len ? NO_GO : GO;
+}
+
+static enum verdict from_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	return reachable(f, bg_color_other(f->to), msg);
+}
+
+static enum verdict to_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	return reachable(f, f->to, msg);
+}
+
+/* Two endpoints that lead to one process would give its proof twice. */
+static enum verdict identity(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	const struct sw_switch *sw = f->sw;
+
+	for (size_t i = 0; i < sw->n_inst; i++) {
+		for (size_t j = i + 1; j < sw->n_inst; j++) {
+			const struct sw_inst *a = &sw->inst[i], *b = &sw->inst[j];
+
+			if (!a->reachable || !b->reachable)
+				continue;
+			if ((*a->name && strcmp(a->name, b->name) == 0) ||
+			    (*a->incarnation && strcmp(a->incarnation, b->incarnation) == 0))
+				name_it(msg, "answers at two endpoints", sw_inst_label(a), b->url);
+		}
+	}
+	return msg->len ? NO_GO : GO;
+}
+
+static enum verdict contract(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	char what[80];
+
+	for (size_t i = 0; i < f->sw->n_inst; i++) {
+		const struct sw_inst *in = &f->sw->inst[i];
+
+		snprintf(what, sizeof(what), "offers level %d of the contract, strategy %s needs %d",
+			 in->level, f->sw->cfg->plan->name, f->sw->cfg->plan->min_level);
+		if (in->reachable && in->level < f->sw->cfg->plan->min_level)
+			name_it(msg, what, sw_inst_label(in), NULL);
+	}
+	return msg->len ? NO_GO : GO;
+}
+
+static enum verdict to_paused(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	FOR_COLOR(i, f, f->to)
+	if (i->reachable && !sw_istate_paused(i->state))
+		name_it(msg, "is not PAUSED, but", sw_inst_label(i), sw_istate_name(i->state));
+	return msg->len ? NO_GO : GO;
+}
+
+/* A sick from is a reason to switch, not a reason against it; a first activation finds nobody at work. */
+static enum verdict from_state(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	enum bg_color from = bg_color_other(f->to);
+
+	FOR_COLOR(i, f, from)
+	{
+		if (!i->reachable)
+			continue;
+		if (f->kind == SW_KIND_INIT ? !sw_istate_paused(i->state) : i->state != SW_I_ACTIVE)
+			name_it(msg, "is", sw_inst_label(i), sw_istate_name(i->state));
+	}
+	if (!msg->len)
+		return GO;
+	return f->kind == SW_KIND_INIT ? NO_GO : WARN;
+}
+
+static enum verdict brokers(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	if (!f->health_ok) {
+		bg_buf_puts(msg, f->health_err.msg);
+		return NO_GO;
+	}
+	bg_buf_printf(msg, "%d broker%s, %d partitions under-replicated, %d without leader", f->brokers,
+		      f->brokers == 1 ? "" : "s", f->under_replicated, f->leaderless);
+	return f->under_replicated || f->leaderless ? NO_GO : GO;
+}
+
+static enum verdict partitions(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	if (!f->kafka_ok) {
+		bg_buf_puts(msg, f->kafka_err.msg);
+		return NO_GO;
+	}
+	bg_buf_printf(msg, "%zu partitions", f->topics->n);
+	return f->topics->n ? GO : NO_GO;
+}
+
+static enum verdict lag(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	enum bg_color from = bg_color_other(f->to);
+	int64_t sum = 0, max = f->sw->cfg->max_lag;
+
+	FOR_COLOR(i, f, from)
+	sum += i->reachable && i->lag > 0 ? i->lag : 0;
+	bg_buf_printf(msg, "%s lags by %lld records", bg_color_name(from), (long long)sum);
+	if (!max || sum <= max)
+		return GO;
+	bg_buf_printf(msg, ", max-lag is %lld", (long long)max);
+	/* A rollback is for leaving a colour that does not keep up. */
+	return f->kind == SW_KIND_ROLLBACK ? WARN : NO_GO;
+}
+
+static enum verdict error_rate(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	enum bg_color from = bg_color_other(f->to);
+	char what[80];
+
+	FOR_COLOR(i, f, from)
+	{
+		double rate = i->reachable ? sw_inst_error_rate(i) : -1;
+
+		snprintf(what, sizeof(what), "fails at %.2f %% of its records, allowed are %.2f %%", rate,
+			 f->sw->cfg->max_error_rate);
+		if (rate > f->sw->cfg->max_error_rate)
+			name_it(msg, what, sw_inst_label(i), i->last_error);
+	}
+	if (!msg->len)
+		return GO;
+	return f->kind == SW_KIND_ROLLBACK ? WARN : NO_GO;
+}
+
+/* Partitions that no reachable instance of the colour holds. */
+static size_t not_held(const struct sw_pf_facts *f, enum bg_color c, struct bg_buf *msg)
+{
+	size_t n = 0;
+
+	for (size_t t = 0; f->kafka_ok && t < f->topics->n; t++) {
+		const struct bg_off *p = &f->topics->v[t];
+		bool held = false;
+
+		FOR_COLOR(i, f, c)
+		for (size_t k = 0; !held && i->reachable && k < i->n_part; k++)
+			held = i->part[k].partition == p->partition &&
+			       strcmp(i->part[k].topic, p->topic) == 0;
+		if (!held && n++ < 8)
+			bg_buf_printf(msg, "%s%s/%d", n > 1 ? ", " : "", p->topic, (int)p->partition);
+	}
+	if (n > 8)
+		bg_buf_printf(msg, " and %zu more", n - 8);
+	if (n)
+		bg_buf_printf(msg, " held by no instance of %s", bg_color_name(c));
+	return n;
+}
+
+static enum verdict stalled(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	if (f->kind == SW_KIND_INIT || !not_held(f, bg_color_other(f->to), msg))
+		return GO;
+	return f->kind == SW_KIND_ROLLBACK ? WARN : NO_GO;
+}
+
+static enum verdict to_holds(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	return not_held(f, f->to, msg) ? NO_GO : GO;
+}
+
+static enum verdict rollback_window(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	const struct sw_record *r = &f->sw->rec;
+	char t[32];
+
+	if (f->kind != SW_KIND_ROLLBACK)
+		return GO;
+	if (!r->rollback_allowed) {
+		bg_buf_puts(msg, "there is no switch to roll back");
+		return NO_GO;
+	}
+	if (r->rollback_until_us >= bg_real_us())
+		return GO;
+	bg_buf_printf(msg, "the rollback window ended at %s; `bgctl switch` still works",
+		      bg_format_time(t, sizeof(t), r->rollback_until_us));
+	return NO_GO;
+}
+
+static const struct rule rules[] = {
+	{"hold", HARD, hold},
+	{"rollback-window", 0, rollback_window},
+	{"to-reachable", 0, to_reachable},
+	{"from-reachable", 0, from_reachable},
+	{"identity", HARD, identity},
+	{"contract", HARD, contract},
+	{"to-paused", TRANSIENT, to_paused},
+	{"from-state", 0, from_state},
+	{"brokers", 0, brokers},
+	{"partitions", HARD, partitions},
+	{"to-holds", TRANSIENT, to_holds},
+	{"stalled-partitions", TRANSIENT, stalled},
+	{"lag", 0, lag},
+	{"error-rate", 0, error_rate},
+};
+
+bool sw_preflight_judge(const struct sw_pf_facts *f, bool force, struct json_object **ret_rules,
+			struct bg_err *ret_why, bool *ret_transient)
+{
+	struct json_object *list = json_object_new_array();
+	bool go = true, transient = true;
+
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rules); i++) {
+		_cleanup_buf_ struct bg_buf msg = {0};
+		enum verdict v = rules[i].fn(f, &msg);
+		struct json_object *o = json_object_new_object();
+
+		if (v == NO_GO && force && !(rules[i].flags & HARD)) {
+			v = WARN;
+			bg_buf_puts(&msg, " (passed over by force)");
+		}
+		if (v == NO_GO) {
+			transient = transient && (rules[i].flags & TRANSIENT);
+			if (go)
+				bg_err_set(ret_why, 0, "no_go", "%s: %s", rules[i].name, msg.s ? msg.s : "");
+			go = false;
+		}
+		bg_json_add_str(o, "rule", rules[i].name);
+		bg_json_add_str(o, "verdict", verdicts[v]);
+		bg_json_add_str(o, "message", msg.s ? msg.s : "");
+		json_object_array_add(list, o);
+	}
+	*ret_rules = list;
+	*ret_transient = !go && transient;
+	return go;
+}

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "switchd/reconcile.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "switchd/run.h"
+
+/* A FENCED instance is given a new epoch only when whoever took its place is gone. A usurper that still works
+ * would have said so by now (hello, status), and would have lost its session by then. */
+#define FENCED_US INT64_C(60000000)
+
+static bool at_rest(const struct sw_switch *sw)
+{
+	return sw->state == SW_IDLE || sw->state == SW_SOAKING || sw->state == SW_VERIFYING;
+}
+
+enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst *i, int64_t now_us)
+{
+	const struct sw_record *rec = &sw->rec;
+
+	if (!at_rest(sw) || !i->reachable || rec->active == SW_NO_COLOR || i->state == SW_I_UNKNOWN)
+		return SW_WISH_NONE;
+	if (i->epoch > rec->epoch)
+		return sw->state == SW_VERIFYING ? SW_WISH_NONE : SW_WISH_ASSERT;
+	if (rec->desired_active[i->color]) {
+		if (i->state == SW_I_FENCED)
+			return i->fenced_us && now_us - i->fenced_us >= FENCED_US && sw->state != SW_VERIFYING
+				       ? SW_WISH_ASSERT
+				       : SW_WISH_NONE;
+		if (i->state == SW_I_FAILED)
+			return SW_WISH_NONE; /* it says why; a repetition would not mend it */
+		return i->state == SW_I_ACTIVE && i->epoch == rec->epoch ? SW_WISH_NONE : SW_WISH_RESUME;
+	}
+	if (i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING)
+		return SW_WISH_PAUSE;
+	return i->epoch < rec->epoch ? SW_WISH_PAUSE : SW_WISH_NONE;
+}
+
+static void on_done(void *arg, const struct sw_fan_result *res);
+
+/* The adapter speaks to colours; one instance is a fan-out over a mask of one. */
+static void send_wish(struct sw_inst *i, enum sw_wish w)
+{
+	struct sw_switch *sw = i->sw;
+	struct sw_order o = {
+		.sw = sw,
+		.colors = 1u << i->color,
+		.only = i,
+		.epoch = sw->rec.epoch,
+		.active = (enum bg_color)sw->rec.active,
+		.offs = &sw->handed,
+		.reason = "reconcile",
+		.deadline_us = w == SW_WISH_RESUME ? sw->cfg->resume_us : sw->cfg->drain_us,
+	};
+
+	i->cmd = w == SW_WISH_RESUME ? "resume" : "pause";
+	bg_log_sw(BG_INFO, sw->cfg->name, "reconcile", "%s is %s at epoch %lld: %s at epoch %lld",
+		  sw_inst_label(i), sw_istate_name(i->state), (long long)i->epoch, i->cmd,
+		  (long long)sw->rec.epoch);
+	i->cmd_call = w == SW_WISH_RESUME ? sw->adapter->resume(&o, on_done, i)
+					  : sw->adapter->pause(&o, on_done, i);
+}
+
+static void assert_again(struct sw_inst *i, int64_t seen, const char *why)
+{
+	struct sw_switch *sw = i->sw;
+	int64_t now = bg_now_us();
+
+	if (sw->state != SW_IDLE && sw->state != SW_SOAKING)
+		return;
+	if (sw->reassert_us && now < sw->reassert_us)
+		return;
+	sw->reassert_us = now + bg_backoff_next(&sw->reassert_backoff);
+	sw_run_reassert(sw, SW_KIND_REASSERT, (enum bg_color)sw->rec.active, seen, why);
+}
+
+static void on_done(void *arg, const struct sw_fan_result *res)
+{
+	struct sw_inst *i = arg;
+	const struct sw_reply *p = &res->reply[0];
+	char why[256];
+
+	i->cmd_call = 0;
+	bg_strlcpy(why, res->err.msg, sizeof(why));
+	if (p->verdict == SW_V_DONE) {
+		bg_backoff_reset(&i->cmd_backoff);
+		return;
+	}
+	bg_log_sw(BG_WARN, i->sw->cfg->name, "reconcile_failed", "%s of %s: %s", i->cmd, sw_inst_label(i),
+		  why);
+	bg_timer_start(i->cmd_timer, bg_backoff_next(&i->cmd_backoff));
+	if (p->verdict == SW_V_STALE && p->state != SW_I_FENCED)
+		assert_again(i, p->epoch, why);
+}
+
+void sw_reconcile_one(struct sw_inst *i)
+{
+	enum sw_wish w = sw_reconcile_wish(i->sw, i, bg_now_us());
+
+	if (w == SW_WISH_NONE || i->cmd_call || !i->cmd_timer || bg_timer_pending(i->cmd_timer))
+		return;
+	if (w == SW_WISH_ASSERT)
+		assert_again(i, i->epoch,
+			     i->state == SW_I_FENCED ? "an active instance is FENCED"
+						     : "an instance has accepted a newer epoch");
+	else
+		send_wish(i, w);
+}
+
+void sw_reconcile_afresh(struct sw_inst *i)
+{
+	i->sw->adapter->cancel(i->sw, i->cmd_call);
+	i->cmd_call = 0;
+	bg_timer_stop(i->cmd_timer);
+	bg_backoff_reset(&i->cmd_backoff);
+	sw_reconcile_one(i);
+}
+
+void sw_reconcile_quiet(struct sw_switch *sw)
+{
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		sw->adapter->cancel(sw, sw->inst[k].cmd_call);
+		sw->inst[k].cmd_call = 0;
+		if (sw->inst[k].cmd_timer)
+			bg_timer_stop(sw->inst[k].cmd_timer);
+	}
+}
+
+static void on_cmd_timer(void *arg)
+{
+	sw_reconcile_one(arg);
+}
+
+void sw_reconcile_all(struct sw_switch *sw)
+{
+	for (size_t k = 0; k < sw->n_inst; k++)
+		sw_reconcile_one(&sw->inst[k]);
+}
+
+static void on_interval(void *arg)
+{
+	struct sw_switch *sw = arg;
+
+	sw_reconcile_all(sw);
+	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);
+}
+
+void sw_reconcile_start(struct sw_switch *sw)
+{
+	sw->reassert_backoff = (struct bg_backoff){1000000, 300000000, 0};
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		sw->inst[k].cmd_backoff = (struct bg_backoff){100000, 5000000, 0};
+		sw->inst[k].cmd_timer = bg_timer_new(sw->dm->loop, on_cmd_timer, &sw->inst[k]);
+	}
+	sw->reconcile = bg_timer_new(sw->dm->loop, on_interval, sw);
+	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);
+}
+
+void sw_reconcile_stop(struct sw_switch *sw)
+{
+	sw_reconcile_quiet(sw);
+	bg_timer_stop(sw->reconcile);
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Executes a switch: looks events up in the table (fsm.c) and carries out its actions over the adapter, the
+ * store and Kafka. One run at a time per switch.
+ */
+#ifndef SW_RUN_H
+#define SW_RUN_H
+
+#include "common/http_server.h"
+#include "switchd/ask.h"
+#include "switchd/handover.h"
+#include "switchd/preflight.h"
+#include "switchd/switch.h"
+
+/* What was asked for. */
+struct sw_request {
+	enum sw_kind kind; /* SWITCH, ROLLBACK or INIT */
+	enum bg_color to;
+	bool force;
+	const char *by, *reason;
+	const char *init_from; /* INIT: "group:G", "earliest", "latest", "committed" */
+};
+
+struct sw_step { /* one state that the run was in */
+	enum sw_state state;
+	int64_t at_us, end_us; /* bg_now_us; end 0: it runs */
+};
+#define SW_STEPS_MAX 64
+
+/* What one instance did in this run; times are bg_now_us, 0: did not happen. */
+struct sw_trace {
+	int64_t pause_sent_us, pause_answered_us, drain_us, commit_us;
+	int64_t resume_sent_us, resume_answered_us, position_us;
+	char incarnation[40]; /* at prepare */
+	bool was_active;      /* at prepare */
+	bool same_process;    /* the pause was answered by the process that answered prepare */
+	struct bg_offs offs;  /* of the last pause answer */
+};
+
+struct sw_waiter {
+	struct sw_waiter *next;
+	struct bg_http_req *req;
+	struct sw_run *run;
+};
+
+struct sw_run {
+	struct sw_switch *sw;
+	enum sw_kind kind;
+	int from, to;         /* SW_NO_COLOR never: init and adoption have the other colour as from */
+	enum sw_state origin; /* where the request found the switch */
+	char id[40], by[128], reason[256], init_from[256];
+	bool force, abort_wanted;
+	bool resumed; /* to may have been told to resume */
+	bool ended;
+	int64_t epoch, base_epoch, active_epoch; /* active_epoch: from was activated at it */
+	int64_t seen_epoch;                      /* the highest met anywhere */
+	int intents;                             /* written in this run */
+	struct sw_record before;                 /* the record as it was before the last intent */
+	int stale;                               /* how often in a row */
+	struct bg_err why;                       /* what made it fail first */
+	char outcome[16];
+	int64_t started_us, started_real_us, ended_us;
+	struct sw_step step[SW_STEPS_MAX];
+	size_t n_step;
+	/* Under way. */
+	uint64_t call; /* of the adapter */
+	int open;      /* parts of the step that are not over */
+	struct bg_timer *timer;
+	void (*timer_fn)(struct sw_run *r); /* what it is for */
+	struct bg_backoff backoff;
+	struct sw_facts facts;
+	struct sw_preflight *preflight;
+	struct json_object *rules; /* of the preflight, when it is over */
+	struct sw_union_out un;
+	const char *reads;                                  /* why the commits were (not) read */
+	int64_t pause_us, paused_us, resume_us, resumed_us; /* bg_now_us: first sent, last answered */
+	struct sw_trace *trace;                             /* as sw->inst */
+	int verify_polls;
+	struct sw_waiter *waiters;
+};
+
+/* Look the event up and carry it out. Events that an action fires are carried out after it. */
+void sw_fire(struct sw_switch *sw, enum sw_event ev);
+/* Make a run and fire its event. `kind` REASSERT and ADOPT too. The request has been checked. */
+struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq);
+void sw_run_reassert(struct sw_switch *sw, enum sw_kind kind, enum bg_color active, int64_t seen_epoch,
+		     const char *why);
+/* Carry on what the record says (start-up). */
+void sw_run_recover(struct sw_switch *sw);
+void sw_run_free(struct sw_run *r);
+/* Wait for the end: the request is held and answered with the history entry. */
+void sw_run_wait(struct sw_run *r, struct bg_http_req *req);
+/* A person wants to go back; only while sw_state_busy and not on the way back already. */
+void sw_run_abort(struct sw_run *r, const struct bg_err *why);
+/* Back to IDLE from a soak that is over. */
+void sw_run_soak_over(struct sw_switch *sw);
+
+/* For the action files. */
+void sw_run_fail(struct sw_run *r, enum sw_event ev,
+		 const struct bg_err *why); /* FAIL or DEADLINE, by its kind */
+void sw_run_stale(struct sw_run *r, int64_t epoch, const struct bg_err *why);
+void sw_run_later(struct sw_run *r, int64_t us, void (*fn)(struct sw_run *r));
+void sw_run_cancel(struct sw_run *r);                         /* whatever is under way */
+void sw_run_note(struct sw_run *r, const struct bg_err *why); /* keeps the first */
+struct sw_trace *sw_run_trace(struct sw_run *r, const struct sw_inst *i);
+struct sw_order sw_run_order(struct sw_run *r, int color, int64_t deadline_us); /* color SW_NO_COLOR: both */
+
+/* Actions (run_forward.c, run_back.c, run_end.c). */
+void sw_do_check(struct sw_run *r);
+void sw_do_intend(struct sw_run *r);
+void sw_do_later(struct sw_run *r);
+void sw_do_prepare(struct sw_run *r);
+void sw_do_pause(struct sw_run *r);
+void sw_do_unite(struct sw_run *r);
+void sw_do_resume(struct sw_run *r);
+void sw_do_verify(struct sw_run *r);
+void sw_do_soak(struct sw_run *r);
+void sw_do_rest(struct sw_run *r);
+void sw_do_end_no_go(struct sw_run *r);
+void sw_do_end_failed(struct sw_run *r);
+void sw_do_end_aborted(struct sw_run *r);
+void sw_do_end_undone(struct sw_run *r);
+void sw_do_end_lost(struct sw_run *r);
+void sw_do_note_abort(struct sw_run *r);
+void sw_do_intend_back(struct sw_run *r);
+void sw_do_pause_to(struct sw_run *r);
+void sw_do_unite_back(struct sw_run *r);
+void sw_do_resume_from(struct sw_run *r);
+void sw_do_ask_person(struct sw_run *r);
+/* Shared by them. */
+void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res);
+void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res);
+void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn);
+void sw_run_outcome(struct sw_run *r, const char *outcome);
+void sw_sha256_hex(const char *text, char ret[65]);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How runs end: records, snapshots, history, and who waits for an answer. */
+#include "config.h"
+#include "switchd/run.h"
+
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/failpoint.h"
+#include "common/log.h"
+#include "common/units.h"
+#include "switchd/events.h"
+#include "switchd/history.h"
+#include "switchd/metrics.h"
+#include "switchd/reconcile.h"
+
+void sw_sha256_hex(const char *text, char ret[65])
+{
+	unsigned char md[EVP_MAX_MD_SIZE];
+	unsigned n = 0;
+
+	if (!EVP_Digest(text, strlen(text), md, &n, EVP_sha256(), NULL))
+		n = 0;
+	ret[0] = '\0';
+	for (unsigned i = 0; i < n && i < 32; i++)
+		snprintf(ret + 2 * (size_t)i, 3, "%02x", md[i]);
+}
+
+/* The offsets handed over at the run's epoch, in a file of their own with a hash in the record. */
+void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn)
+{
+	struct sw_record *rec = &r->sw->rec;
+	_cleanup_json_ struct json_object *o = json_object_new_object();
+	char now[32];
+
+	bg_json_add_int(o, "version", 1);
+	bg_json_add_str(o, "switch", r->sw->cfg->name);
+	bg_json_add_int(o, "epoch", r->epoch);
+	bg_json_add_str(
+		o, "active",
+		sw_color_name(sw_state_back(r->sw->state) || r->sw->state == SW_IDLE ? r->from : r->to));
+	bg_json_add_str(o, "time", bg_format_time(now, sizeof(now), bg_real_us()));
+	bg_json_add_str(o, "id", r->id);
+	bg_json_add(o, "offsets", bg_offs_to_json(&r->un.offs));
+	const char *text = bg_json_text(o);
+	snprintf(rec->snapshot, sizeof(rec->snapshot), "%.63s-%lld", r->sw->cfg->name, (long long)r->epoch);
+	rec->snapshot_epoch = r->epoch;
+	sw_sha256_hex(text, rec->snapshot_sha256);
+	sw_persist_snapshot(r->sw->persist, r->epoch, text, fn, r->sw);
+}
+
+static void answer_waiters(struct sw_run *r)
+{
+	while (r->waiters) {
+		struct sw_waiter *w = r->waiters;
+
+		r->waiters = w->next;
+		bg_http_on_gone(w->req, NULL, NULL);
+		bg_http_json(w->req, 200, json_object_get(r->sw->last));
+		free(w);
+	}
+}
+
+/* The run is over: its entry goes into the history, and to everybody who waits for it. */
+void sw_run_outcome(struct sw_run *r, const char *outcome)
+{
+	struct sw_switch *sw = r->sw;
+
+	r->ended = true;
+	r->ended_us = bg_now_us();
+	if (r->n_step && !r->step[r->n_step - 1].end_us)
+		r->step[r->n_step - 1].end_us = r->ended_us;
+	bg_strlcpy(r->outcome, outcome, sizeof(r->outcome));
+	sw->degraded[0] = '\0';
+	json_object_put(sw->last);
+	sw->last = sw_history_entry(r);
+	sw_persist_history(sw->persist, bg_json_text(sw->last), NULL, NULL);
+	sw_metrics_ended(sw, r);
+	sw_events_end(sw);
+	bg_log_sw(strcmp(outcome, "done") == 0 ? BG_NOTICE : BG_WARN, sw->cfg->name, "ended",
+		  "%s to %s: %s at epoch %lld after %lld ms, gap %lld us%s%s", sw_kind_name(r->kind),
+		  sw_color_name(r->to), outcome, (long long)sw->rec.epoch,
+		  (long long)((r->ended_us - r->started_us) / 1000),
+		  (long long)bg_json_int(sw->last, "gap_us", -1), r->why.msg[0] ? ": " : "", r->why.msg);
+	answer_waiters(r);
+}
+
+static void record_outcome(struct sw_run *r, const char *outcome)
+{
+	bg_strlcpy(r->sw->rec.outcome, outcome, sizeof(r->sw->rec.outcome));
+	bg_strlcpy(r->sw->rec.error, r->why.msg, sizeof(r->sw->rec.error));
+}
+
+void sw_do_soak(struct sw_run *r)
+{
+	struct sw_switch *sw = r->sw;
+	struct sw_record *rec = &sw->rec;
+	int64_t left = sw->cfg->soak_us;
+
+	BG_FAILPOINT("switch.soak.before");
+	if (r->ended) { /* restored at start-up */
+		left = BG_MAX(rec->soak_until_us - bg_real_us(), 0);
+	} else {
+		rec->phase = SW_SOAKING;
+		rec->soak_until_us = bg_real_us() + left;
+		if (r->kind == SW_KIND_SWITCH || r->kind == SW_KIND_ROLLBACK) {
+			rec->rollback_allowed = true;
+			rec->rollback_until_us = bg_real_us() + sw->cfg->rollback_us;
+		}
+		r->why = (struct bg_err)BG_ERR_INIT;
+		record_outcome(r, "done");
+		sw_record_save(sw, NULL, NULL);
+		sw_run_outcome(r, "done");
+	}
+	BG_FAILPOINT("switch.soak.after");
+	sw->soak_errors = -1;
+	bg_timer_start(sw->soak, left);
+	sw_reconcile_all(sw);
+}
+
+void sw_do_rest(struct sw_run *r)
+{
+	bg_timer_stop(r->sw->soak);
+	r->sw->rec.phase = SW_IDLE;
+	r->sw->rec.soak_until_us = 0;
+	sw_record_save(r->sw, NULL, NULL);
+}
+
+void sw_do_end_no_go(struct sw_run *r)
+{
+	/* A soak that was ended by the request is over all the same. */
+	if (r->sw->rec.phase == SW_SOAKING)
+		sw_do_rest(r);
+	sw_run_outcome(r, "no_go");
+}
+
+void sw_do_end_failed(struct sw_run *r)
+{
+	sw_run_outcome(r, "failed");
+}
+
+void sw_do_end_undone(struct sw_run *r)
+{
+	if (r->sw->rec.phase == SW_SOAKING)
+		sw_do_rest(r);
+	sw_run_outcome(r, "aborted");
+}
+
+void sw_do_end_aborted(struct sw_run *r)
+{
+	struct sw_record *rec = &r->sw->rec;
+	const char *outcome = r->resumed && !r->abort_wanted ? "rolled_back" : "aborted";
+
+	bg_offs_free(&r->sw->handed);
+	bg_offs_copy(&r->sw->handed, &r->un.offs);
+	sw_run_save_snapshot(r, NULL);
+	rec->active = r->from;
+	rec->desired_active[r->from] = true;
+	rec->desired_active[r->to] = false;
+	rec->phase = SW_IDLE;
+	record_outcome(r, outcome);
+	sw_record_save(r->sw, NULL, NULL);
+	sw_run_outcome(r, outcome);
+	sw_reconcile_all(r->sw);
+}
+
+void sw_do_end_lost(struct sw_run *r)
+{
+	struct sw_record *rec = &r->sw->rec;
+
+	rec->active = SW_NO_COLOR;
+	rec->desired_active[0] = rec->desired_active[1] = false;
+	rec->phase = SW_UNKNOWN;
+	record_outcome(r, "failed");
+	sw_record_save(r->sw, NULL, NULL);
+	sw_run_outcome(r, r->abort_wanted ? "aborted" : "failed");
+}
+
+void sw_do_note_abort(struct sw_run *r)
+{
+	r->abort_wanted = true;
+}
+
+void sw_do_ask_person(struct sw_run *r)
+{
+	char keep[sizeof(r->sw->degraded)];
+
+	bg_strlcpy(keep, r->sw->degraded, sizeof(keep));
+	r->sw->rec.phase = SW_NEEDS_PERSON;
+	record_outcome(r, "needs_person");
+	sw_record_save(r->sw, NULL, NULL);
+	sw_run_outcome(r, "needs_person");
+	bg_strlcpy(r->sw->degraded, keep, sizeof(r->sw->degraded));
+	bg_log_sw(
+		BG_ERROR, r->sw->cfg->name, "needs_person",
+		"%s cannot go on where it was: %s; choose where it starts with `bgctl init`, or switch to the other colour",
+		sw_color_name(r->from), keep);
+}

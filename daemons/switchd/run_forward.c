@@ -1,0 +1,453 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The actions of the way forward: preflight, intent, prepare, pause, transfer, resume, verify. */
+#include "config.h"
+#include "switchd/run.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "common/failpoint.h"
+#include "common/log.h"
+#include "switchd/initial.h"
+#include "switchd/reconcile.h"
+
+/* First records are waited for so long, to say where the gap went; the switch itself is over by then. */
+#define FIRST_RECORD_US INT64_C(300000)
+
+/* ---- PREFLIGHT */
+
+static void on_preflight(void *arg, bool go, struct json_object *rules, int64_t seen_epoch,
+			 const struct bg_err *why)
+{
+	struct sw_run *r = arg;
+
+	json_object_put(r->rules);
+	r->rules = json_object_get(rules);
+	r->seen_epoch = BG_MAX(r->seen_epoch, seen_epoch);
+	if (go) {
+		sw_fire(r->sw, SW_EV_OK);
+		return;
+	}
+	sw_run_note(r, why);
+	/* Back to where it came from. */
+	sw_fire(r->sw, r->origin == SW_UNKNOWN        ? SW_EV_LOSE
+		       : r->origin == SW_NEEDS_PERSON ? SW_EV_STUCK
+						      : SW_EV_FAIL);
+}
+
+void sw_do_check(struct sw_run *r)
+{
+	bg_timer_stop(r->sw->soak);
+	sw_preflight_free(r->preflight);
+	r->preflight = sw_preflight_start(r->sw, r->kind, (enum bg_color)r->to, r->force, on_preflight, r);
+}
+
+/* ---- INTENT */
+
+static void on_intent(void *arg, int rc, const struct bg_err *err)
+{
+	struct sw_run *r = ((struct sw_switch *)arg)->run;
+
+	BG_FAILPOINT("switch.intent.after");
+	if (!r || r->sw->state != SW_INTENT)
+		return;
+	if (rc == 0) {
+		sw_fire(r->sw, SW_EV_OK);
+		/* An abort that came while the intent was being written. */
+		if (r->abort_wanted && r->sw->state == SW_PREPARING)
+			sw_fire(r->sw, r->kind == SW_KIND_INIT ? SW_EV_LOSE : SW_EV_ABORT);
+		return;
+	}
+	sw_run_note(r, err);
+	if (r->intents > 1 || r->kind == SW_KIND_REASSERT || r->kind == SW_KIND_ADOPT) {
+		bg_strlcpy(r->sw->degraded, err->msg, sizeof(r->sw->degraded));
+		sw_fire(r->sw, SW_EV_DEADLINE);
+		return;
+	}
+	r->sw->rec = r->before;
+	sw_fire(r->sw, r->origin == SW_UNKNOWN || r->origin == SW_NEEDS_PERSON ? SW_EV_LOSE : SW_EV_FAIL);
+}
+
+static void fill_intent(struct sw_run *r, enum sw_state phase)
+{
+	struct sw_record *rec = &r->sw->rec;
+
+	rec->epoch = r->epoch;
+	rec->phase = phase;
+	rec->kind = r->kind;
+	rec->from = r->from;
+	rec->to = r->to;
+	rec->base_epoch = r->base_epoch;
+	rec->desired_active[0] = rec->desired_active[1] = false;
+	rec->started_real_us = r->started_real_us;
+	rec->soak_until_us = 0;
+	rec->outcome[0] = rec->error[0] = '\0';
+	bg_strlcpy(rec->strategy, r->sw->cfg->plan->name, sizeof(rec->strategy));
+	bg_strlcpy(rec->id, r->id, sizeof(rec->id));
+	bg_strlcpy(rec->by, r->by, sizeof(rec->by));
+	bg_strlcpy(rec->reason, r->reason, sizeof(rec->reason));
+	bg_strlcpy(rec->init_from, r->init_from, sizeof(rec->init_from));
+	bg_strlcpy(rec->error, r->why.msg, sizeof(rec->error));
+}
+
+void sw_do_intend(struct sw_run *r)
+{
+	BG_FAILPOINT("switch.intent.before");
+	sw_reconcile_quiet(r->sw);
+	r->epoch = BG_MAX(sw_highest_epoch(r->sw), r->seen_epoch) + 1;
+	r->before = r->sw->rec;
+	r->intents++;
+	fill_intent(r, SW_INTENT);
+	sw_record_save(r->sw, on_intent, r->sw);
+}
+
+/* ---- PREPARING */
+
+static void part_over(struct sw_run *r)
+{
+	if (--r->open > 0)
+		return;
+	BG_FAILPOINT("switch.prepare.after");
+	int64_t seen = sw_facts_epoch(&r->facts);
+	if (seen > r->epoch) {
+		struct bg_err e = BG_ERR_INIT;
+
+		bg_err_set(&e, 0, "stale_epoch", "a commit carries epoch %lld", (long long)seen);
+		sw_run_stale(r, seen, &e);
+		return;
+	}
+	sw_fire(r->sw, SW_EV_OK);
+}
+
+static void on_prepared(void *arg, const struct sw_fan_result *res)
+{
+	struct sw_run *r = arg;
+
+	r->call = 0;
+	for (size_t i = 0; i < res->n; i++) {
+		struct sw_trace *t = sw_run_trace(r, res->reply[i].inst);
+
+		bg_strlcpy(t->incarnation, res->reply[i].incarnation, sizeof(t->incarnation));
+		t->was_active = res->reply[i].was_active;
+	}
+	if (res->stale)
+		sw_run_stale(r, res->epoch, &res->err);
+	else if (!res->all_done)
+		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
+	else
+		part_over(r);
+}
+
+static void on_facts(void *arg, const struct bg_err *err)
+{
+	struct sw_run *r = arg;
+
+	if (err)
+		sw_run_fail(r, SW_EV_FAIL, err);
+	else
+		part_over(r);
+}
+
+void sw_do_prepare(struct sw_run *r)
+{
+	struct sw_order o = sw_run_order(r, SW_NO_COLOR, r->sw->cfg->prepare_us);
+
+	BG_FAILPOINT("switch.prepare.before");
+	r->open = 2;
+	r->call = r->sw->adapter->prepare(&o, on_prepared, r);
+	r->facts.with_initial = true;
+	sw_initial_ask(&r->facts, r->kind == SW_KIND_INIT ? r->init_from : "");
+	sw_facts_read(&r->facts, r->sw, r->sw->cfg->prepare_us, on_facts, r);
+}
+
+/* ---- PAUSING: the critical path begins. No log, no disk, no question to anybody but from. */
+
+void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res)
+{
+	for (size_t i = 0; i < res->n; i++) {
+		const struct sw_reply *p = &res->reply[i];
+		struct sw_trace *t = sw_run_trace(r, p->inst);
+
+		t->pause_sent_us = p->sent_us;
+		t->pause_answered_us = p->answered_us;
+		t->drain_us = p->drain_us;
+		t->commit_us = p->commit_us;
+		t->same_process = t->was_active && strcmp(t->incarnation, p->incarnation) == 0;
+		if (p->verdict == SW_V_DONE) {
+			bg_offs_free(&t->offs);
+			bg_offs_copy(&t->offs, &p->offs);
+		}
+	}
+}
+
+static void on_paused(void *arg, const struct sw_fan_result *res)
+{
+	struct sw_run *r = arg;
+
+	r->call = 0;
+	r->paused_us = bg_now_us();
+	sw_run_take_pause(r, res);
+	BG_FAILPOINT("switch.pause.after");
+	if (res->stale)
+		sw_run_stale(r, res->epoch, &res->err);
+	else if (!res->all_done)
+		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
+	else
+		sw_fire(r->sw, SW_EV_OK);
+}
+
+void sw_do_pause(struct sw_run *r)
+{
+	struct sw_order o = sw_run_order(r, r->from, r->sw->cfg->drain_us);
+
+	BG_FAILPOINT("switch.pause.before");
+	o.eager = r->sw->cfg->eager && (r->kind == SW_KIND_SWITCH || r->kind == SW_KIND_ROLLBACK);
+	r->pause_us = bg_now_us();
+	r->call = r->sw->adapter->pause(&o, on_paused, r);
+}
+
+/* ---- TRANSFER */
+
+/* The answers of from's instances; the caller frees the array. */
+static const struct bg_offs **answers_of(struct sw_run *r, size_t *ret_n)
+{
+	const struct bg_offs **v = bg_xcalloc(r->sw->n_inst + 1, sizeof(*v));
+
+	*ret_n = 0;
+	for (size_t i = 0; i < r->sw->n_inst; i++)
+		if (r->trace[i].offs.n)
+			v[(*ret_n)++] = &r->trace[i].offs;
+	return v;
+}
+
+static void unite(struct sw_run *r)
+{
+	size_t n;
+	_cleanup_free_ const struct bg_offs **answers = answers_of(r, &n);
+	struct sw_union_in in = {
+		.topics = &r->facts.topics,
+		.answers = answers,
+		.n_answers = n,
+		.committed = {&r->facts.committed[0], &r->facts.committed[1]},
+		.handed = &r->sw->handed,
+		.initial = &r->facts.initial,
+	};
+
+	sw_union_free(&r->un);
+	if (r->kind == SW_KIND_INIT)
+		sw_initial_unite(r, &in, &r->un);
+	else
+		sw_handover_unite(&in, &r->un);
+}
+
+static void on_init_snapshot(void *arg, int rc, const struct bg_err *err)
+{
+	struct sw_run *r = ((struct sw_switch *)arg)->run;
+
+	if (!r || r->kind != SW_KIND_INIT || r->sw->state != SW_TRANSFER)
+		return;
+	if (rc < 0)
+		sw_run_fail(r, SW_EV_FAIL, err);
+	else
+		sw_fire(r->sw, SW_EV_OK);
+}
+
+static void united(struct sw_run *r)
+{
+	struct bg_err e = BG_ERR_INIT;
+	int64_t seen = sw_facts_epoch(&r->facts);
+
+	BG_FAILPOINT("switch.transfer.after");
+	if (seen > r->epoch) {
+		bg_err_set(&e, 0, "stale_epoch", "a commit carries epoch %lld", (long long)seen);
+		sw_run_stale(r, seen, &e);
+		return;
+	}
+	unite(r);
+	if (r->un.n_missing) {
+		bg_err_set(
+			&e, 0, "offsets_missing",
+			"no offset is known for %s: neither an answer, nor a commit, nor an earlier hand-over names it",
+			r->un.missing.s);
+		sw_run_fail(r, SW_EV_FAIL, &e);
+		return;
+	}
+	/* The first activation has no gap, and its offsets cannot be had again: they are durable first. */
+	if (r->kind == SW_KIND_INIT)
+		sw_run_save_snapshot(r, on_init_snapshot);
+	else
+		sw_fire(r->sw, SW_EV_OK);
+}
+
+static void on_commits(void *arg, const struct bg_err *err)
+{
+	if (err)
+		sw_run_fail(arg, SW_EV_FAIL, err);
+	else
+		united(arg);
+}
+
+/*
+ * May the commits of PREPARING do? Only in eager hand-over, and only when they cannot matter: each partition
+ * is named by exactly one of from's instances, reached at the epoch from was active at, by the same processes
+ * that answered prepare as ACTIVE. Who holds a partition processed it last; so no commit is ahead of the
+ * answer, and what is still on its way (from's late commit) is at most the answer itself.
+ */
+static bool may_skip(struct sw_run *r)
+{
+	size_t n;
+	_cleanup_free_ const struct bg_offs **answers = answers_of(r, &n);
+
+	if (!r->sw->cfg->eager || (r->kind != SW_KIND_SWITCH && r->kind != SW_KIND_ROLLBACK)) {
+		r->reads = "both groups";
+		return false;
+	}
+	for (size_t i = 0; i < r->sw->n_inst; i++) {
+		if (r->sw->inst[i].color == (enum bg_color)r->from && !r->trace[i].same_process) {
+			r->reads = "both groups: an instance of from was restarted or was not active";
+			return false;
+		}
+	}
+	return r->active_epoch > 0 &&
+	       sw_handover_exact(&r->facts.topics, answers, n, r->active_epoch, &r->reads);
+}
+
+void sw_do_unite(struct sw_run *r)
+{
+	BG_FAILPOINT("switch.transfer.before");
+	if (may_skip(r))
+		united(r);
+	else
+		sw_facts_commits(&r->facts, r->sw, r->sw->cfg->prepare_us, on_commits, r);
+}
+
+/* ---- RESUMING */
+
+void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res)
+{
+	for (size_t i = 0; i < res->n; i++) {
+		const struct sw_reply *p = &res->reply[i];
+		struct sw_trace *t = sw_run_trace(r, p->inst);
+
+		t->resume_sent_us = p->sent_us;
+		t->resume_answered_us = p->answered_us;
+		t->position_us = p->position_us;
+	}
+}
+
+static void on_resumed(void *arg, const struct sw_fan_result *res)
+{
+	struct sw_run *r = arg;
+
+	r->call = 0;
+	r->resumed_us = bg_now_us();
+	sw_run_take_resume(r, res);
+	BG_FAILPOINT("switch.resume.after");
+	if (res->stale)
+		sw_run_stale(r, res->epoch, &res->err);
+	else if (!res->all_done)
+		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
+	else
+		sw_fire(r->sw, SW_EV_OK);
+}
+
+void sw_do_resume(struct sw_run *r)
+{
+	struct sw_order o = sw_run_order(r, r->to, r->sw->cfg->resume_us);
+
+	BG_FAILPOINT("switch.resume.before");
+	o.offs = &r->un.offs;
+	r->resumed = true;
+	r->resume_us = bg_now_us();
+	r->call = r->sw->adapter->resume(&o, on_resumed, r);
+}
+
+/* ---- VERIFYING: the gap is over; now the disk. */
+
+static void verify_poll(struct sw_run *r);
+
+/* Every partition that has something to read has been read from. */
+static bool first_records_seen(struct sw_run *r)
+{
+	for (size_t i = 0; i < r->sw->n_inst; i++) {
+		const struct sw_inst *in = &r->sw->inst[i];
+
+		for (size_t k = 0; in->color == (enum bg_color)r->to && k < in->n_part; k++)
+			if (!in->part[k].first_us)
+				return false;
+	}
+	return true;
+}
+
+static void on_verified(void *arg, const struct sw_fan_result *res)
+{
+	struct sw_run *r = arg;
+	struct bg_err e = BG_ERR_INIT;
+	size_t n = 0, active = 0;
+	int64_t now = bg_now_us();
+
+	r->call = 0;
+	for (size_t i = 0; i < res->n; i++) {
+		const struct sw_reply *p = &res->reply[i];
+
+		n++;
+		active += p->state == SW_I_ACTIVE && p->epoch == r->epoch;
+		if (p->verdict == SW_V_DONE && p->epoch > r->epoch) {
+			bg_err_set(&e, 0, "stale_epoch", "%s is at epoch %lld", sw_inst_label(p->inst),
+				   (long long)p->epoch);
+			sw_run_stale(r, p->epoch, &e);
+			return;
+		}
+		if (p->state == SW_I_FAILED) {
+			bg_err_set(&e, 0, "failed", "%s is FAILED: %s", sw_inst_label(p->inst),
+				   p->inst->last_error);
+			sw_run_fail(r, SW_EV_FAIL, &e);
+			return;
+		}
+	}
+	BG_FAILPOINT("switch.verify.after");
+	if (active == n && (first_records_seen(r) || now - r->resumed_us >= FIRST_RECORD_US)) {
+		sw_fire(r->sw, SW_EV_OK);
+	} else if (now - r->resumed_us < r->sw->cfg->resume_us) {
+		sw_run_later(r, r->verify_polls < 4 ? 5000 : 50000, verify_poll);
+	} else if (active) {
+		/* Some work: the others are resumed by the reconciliation when they are back. */
+		bg_log_sw(BG_WARN, r->sw->cfg->name, "not_all_active",
+			  "%zu of %zu instances of %s are ACTIVE", active, n, sw_color_name(r->to));
+		sw_fire(r->sw, SW_EV_OK);
+	} else {
+		bg_err_set(&e, 0, "none_active", "no instance of %s is ACTIVE any more",
+			   sw_color_name(r->to));
+		sw_run_fail(r, SW_EV_DEADLINE, &e);
+	}
+}
+
+static void verify_poll(struct sw_run *r)
+{
+	struct sw_order o = sw_run_order(r, r->to, r->sw->cfg->prepare_us);
+
+	o.all_or_none = false;
+	r->verify_polls++;
+	r->call = r->sw->adapter->status(&o, on_verified, r);
+}
+
+void sw_do_verify(struct sw_run *r)
+{
+	struct sw_record *rec = &r->sw->rec;
+
+	BG_FAILPOINT("switch.verify.before");
+	r->verify_polls = 0;
+	bg_backoff_reset(&r->backoff);
+	bg_offs_free(&r->sw->handed);
+	bg_offs_copy(&r->sw->handed, &r->un.offs);
+	if (r->kind != SW_KIND_INIT)
+		sw_run_save_snapshot(r, NULL);
+	if (r->kind == SW_KIND_SWITCH || r->kind == SW_KIND_ROLLBACK)
+		rec->previous = r->from;
+	rec->active = r->to;
+	rec->desired_active[r->to] = true;
+	rec->desired_active[r->from] = false;
+	rec->phase = SW_VERIFYING;
+	sw_record_save(r->sw, NULL, NULL);
+	verify_poll(r);
+}

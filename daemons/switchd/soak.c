@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+#include "switchd/soak.h"
+
+#include <string.h>
+
+#include "common/log.h"
+
+/* Statuses of two colours are not read in one instant: shorter than this is not said. */
+#define DUAL_MIN_US INT64_C(50000)
+
+static bool dual(const struct sw_switch *sw)
+{
+	bool active[2] = {false, false};
+
+	for (size_t k = 0; k < sw->n_inst; k++)
+		if (sw->inst[k].reachable && sw->inst[k].state == SW_I_ACTIVE)
+			active[sw->inst[k].color] = true;
+	return active[0] && active[1];
+}
+
+void sw_soak_look(struct sw_switch *sw)
+{
+	int64_t now = bg_now_us();
+
+	if (dual(sw)) {
+		if (!sw->dual_since_us)
+			sw->dual_since_us = now;
+		return;
+	}
+	if (!sw->dual_since_us)
+		return;
+	int64_t us = now - sw->dual_since_us;
+	sw->dual_since_us = 0;
+	if (us < DUAL_MIN_US)
+		return;
+	sw->dual_active_us += us;
+	sw->dual_seen++;
+	bg_log_sw(BG_ERROR, sw->cfg->name, "dual_active", "both colours said ACTIVE for %lld ms",
+		  (long long)(us / 1000));
+}
+
+int64_t sw_soak_dual_us(const struct sw_switch *sw)
+{
+	int64_t us = sw->dual_since_us ? bg_now_us() - sw->dual_since_us : 0;
+
+	return sw->dual_active_us + (us >= DUAL_MIN_US ? us : 0);
+}
+
+static int64_t errors_of_active(const struct sw_switch *sw)
+{
+	int64_t n = 0;
+
+	for (size_t k = 0; k < sw->n_inst; k++)
+		if ((int)sw->inst[k].color == sw->rec.active)
+			n += sw->inst[k].errors;
+	return n;
+}
+
+void sw_soak_count(struct sw_inst *i)
+{
+	struct sw_switch *sw = i->sw;
+
+	if (sw->state == SW_SOAKING && sw->soak_errors < 0 && (int)i->color == sw->rec.active)
+		sw->soak_errors = errors_of_active(sw);
+}
+
+int64_t sw_soak_errors(const struct sw_switch *sw)
+{
+	int64_t n = errors_of_active(sw) - sw->soak_errors;
+
+	/* Counters of restarted processes begin anew. */
+	return sw->soak_errors < 0 || n < 0 ? 0 : n;
+}
+
+int64_t sw_color_lag(const struct sw_switch *sw, enum bg_color c)
+{
+	int64_t sum = -1;
+
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		const struct sw_inst *i = &sw->inst[k];
+
+		if (i->color == c && i->reachable && i->lag >= 0)
+			sum = (sum < 0 ? 0 : sum) + i->lag;
+	}
+	return sum;
+}
+
+size_t sw_stalled(const struct sw_switch *sw)
+{
+	size_t n = 0;
+
+	if (sw->rec.active == SW_NO_COLOR)
+		return 0;
+	for (size_t p = 0; p < sw->handed.n; p++) {
+		bool held = false;
+
+		for (size_t k = 0; !held && k < sw->n_inst; k++) {
+			const struct sw_inst *i = &sw->inst[k];
+
+			for (size_t a = 0;
+			     (int)i->color == sw->rec.active && i->reachable && a < i->n_part && !held; a++)
+				held = i->part[a].partition == sw->handed.v[p].partition &&
+				       strcmp(i->part[a].topic, sw->handed.v[p].topic) == 0;
+		}
+		n += !held;
+	}
+	return n;
+}

@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A switch as people and programs see it (shape: api.h). */
+#ifndef SW_VIEW_H
+#define SW_VIEW_H
+
+#include "switchd/switch.h"
+
+/* The caller owns it. whole: with instances, record and last entry. */
+struct json_object *sw_view(struct sw_switch *sw, bool whole);
+
+#endif
