@@ -24,7 +24,7 @@ struct rule {
 };
 
 #define FOR_COLOR(i, f, c)                                                                                   \
-	for (const struct sw_inst *i = sw_first_of((f)->sw, (c));                                            \
+	for (struct sw_inst *i = sw_first_of((f)->sw, (c));                                                  \
 	     i < sw_first_of((f)->sw, (c)) + (f)->sw->cfg->n_endpoint[c]; i++)
 
 static void name_it(struct bg_buf *msg, const char *fmt, const char *a, const char *b)

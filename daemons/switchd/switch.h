@@ -42,7 +42,7 @@ struct sw_daemon {
 	const struct sw_kafka_ops *kafka;
 	struct bg_aux **aux; /* one for a few switches: librdkafka remembers few coordinators */
 	size_t n_aux;
-	struct bg_http_server *http, *control;
+	struct bg_http_server *http;
 	struct sw_metrics *metrics;
 	struct sw_events *events;
 	struct sw_switch **sw;
@@ -65,12 +65,14 @@ struct sw_switch {
 	int64_t queued_revision;  /* the last one that was given to the writer */
 	int saves;                /* record writes under way */
 	int64_t stored_revision;  /* the last one whose write was acknowledged */
-	int writes;               /* record writes under way */
 	struct bg_timer *rewrite; /* a write that failed is repeated with back-off */
 	struct bg_backoff rewrite_backoff;
 	enum sw_state state;
 	struct sw_inst *inst; /* blue ones first, then green */
 	size_t n_inst;
+	enum sw_event fired[16]; /* by the action that is being carried out */
+	size_t n_fired;
+	bool firing;
 	struct sw_run *run;    /* the running one, or the last; NULL: none since start */
 	struct bg_offs handed; /* what was handed over last, at rec.snapshot_epoch */
 	struct sw_fan *fans;   /* of adapter_lifecycle */
