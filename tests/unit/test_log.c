@@ -165,8 +165,11 @@ static void test_journal(void **state)
 	assert_memory_equal(out, "<3>time=", 8);
 	assert_non_null(strstr(out, "\n<7>time="));
 	/* inherited from somebody whose stderr was the journal: ours is not */
-	setenv("JOURNAL_STREAM", "1:1", 1);
 	catch_stderr();
+	assert_int_equal(fstat(STDERR_FILENO, &st), 0);
+	snprintf(env, sizeof(env), "%llu:%llu", (unsigned long long)st.st_dev,
+		 (unsigned long long)st.st_ino + 1);
+	setenv("JOURNAL_STREAM", env, 1);
 	bg_log_init("bg-test", "logfmt", BG_INFO);
 	bg_log(BG_ERROR, "a", "x");
 	other = got();

@@ -99,6 +99,14 @@ static void test_best_new(void **state)
 	assert_int_equal(o.n, 0); /* nothing known is no entry */
 	assert_true(bg_offs_best(&o, "t", 0, 0, 0));
 	assert_int_equal(o.n, 1);
+	/* What replaces a mirrored commit is none; the floor its writer knew stays. */
+	o.v[0].mirrored = true;
+	o.v[0].floor = 5;
+	strcpy(o.v[0].color, "blue");
+	assert_false(bg_offs_best(&o, "t", 0, 0, 0));
+	assert_true(o.v[0].mirrored);
+	assert_true(bg_offs_best(&o, "t", 0, 1, 0));
+	assert_true(!o.v[0].mirrored && !o.v[0].color[0] && o.v[0].floor == 5);
 }
 
 static void test_merge(void **state)

@@ -245,6 +245,9 @@ static void test_torn_write(void **state)
 	assert_string_equal(data, payload);
 	assert_int_equal(bg_state_write(path, "{}", 2, NULL), 0);
 	assert_int_equal(access(tmp, F_OK), -1);
+	free(data);
+	assert_int_equal(bg_state_read(path, &data, &n, NULL), 0); /* nothing of the torn one is left in it */
+	assert_string_equal(data, "{}");
 }
 
 static void test_mkdirs(void **state)
