@@ -78,7 +78,9 @@ static bool await(struct proc *p, const char *want, int ms)
 
 	for (;;) {
 		struct pollfd fds[] = {{.fd = p->out, .events = POLLIN}, {.fd = p->err, .events = POLLIN}};
-		bool closed = slurp(p->out, &p->out_text) & slurp(p->err, &p->err_text);
+		bool closed = slurp(p->out, &p->out_text);
+
+		closed = slurp(p->err, &p->err_text) && closed;
 
 		if (want && ((p->out_text.s && strstr(p->out_text.s, want)) ||
 			     (p->err_text.s && strstr(p->err_text.s, want))))
