@@ -18,12 +18,12 @@ struct bg_daemon_spec;
 struct bg_daemon {
 	const struct bg_daemon_spec *spec;
 	struct bg_loop *loop;
-	struct bg_conf *conf;     /* as at start; strings of it stay valid for the life of the daemon */
-	struct bg_conf *latest;   /* of the last reload; NULL: none */
+	struct bg_conf *conf;   /* as at start; strings of it stay valid for the life of the daemon */
+	struct bg_conf *latest; /* of the last reload; NULL: none */
 	bool terminating;
-	const char *instance;     /* -i, or NULL */
+	const char *instance; /* -i, or NULL */
 	const char *config_path;
-	void *state;              /* the daemon's own */
+	void *state; /* the daemon's own */
 };
 
 /* A module: started in the listed order, stopped in reverse. start: 0 or negative errno with err. */
@@ -34,8 +34,8 @@ struct bg_module {
 };
 
 struct bg_daemon_spec {
-	const char *name;    /* "bg-consumerd" */
-	const char *summary; /* one line for --help */
+	const char *name;           /* "bg-consumerd" */
+	const char *summary;        /* one line for --help */
 	const char *default_config; /* BG_SYSCONFDIR "/consumerd.ini" */
 	const struct bg_conf_key *const *tables;
 	/* Further checks of a configuration (also by -t); add lines to errs and return -EINVAL. May be NULL. */

@@ -110,6 +110,7 @@ struct bg_http_server {
 };
 
 /* http_conn.c */
+int64_t http_mono_us(void); /* for deadlines: the real clock, whatever a test has set */
 struct http_listener *http_listener_new(struct bg_http_server *s, int fd); /* takes fd over */
 void http_listener_free(struct http_listener *l);
 struct http_conn *http_conn_of(struct http_listener *l, struct evhttp_request *ev);
@@ -121,6 +122,10 @@ void http_conn_kill(struct http_conn *c); /* close it from the loop */
 void http_conn_flush(struct http_conn *c);
 void http_work(evutil_socket_t fd, short what, void *arg);
 void http_sweep(void *arg);
+/* http_early.c */
+void http_early_look(struct http_conn *c, struct evbuffer *in); /* at the head of a request, as it comes in */
+void http_early_refuse(struct http_conn *c, int status, const char *phrase, const char *allow,
+		       const char *word, const char *msg);
 /* http_server.c */
 void http_dispatch(struct evhttp_request *ev, void *arg);
 /* http_request.c */

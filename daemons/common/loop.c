@@ -5,7 +5,7 @@
  * function may free or stop the very timer at whose head it was called.
  */
 #include "config.h"
-#include "common/loop.h"
+#include "common/loop_int.h"
 
 #include <errno.h>
 #include <event2/event.h>
@@ -20,64 +20,6 @@
 #include <unistd.h>
 #include "common/log.h"
 #include "common/mem.h"
-
-struct call {
-	struct call *next;
-	void (*fn)(void *arg);
-	void *arg;
-};
-
-struct queue {
-	struct call *head, **tail;
-};
-
-struct bg_timer {
-	struct bg_loop *loop;
-	struct event *ev;
-	void (*fn)(void *arg);
-	void *arg;
-	int64_t period_us, due_us; /* due: monotonic, only kept for periodic ones */
-	bool armed;
-	struct bg_timer *next_dead;
-};
-
-struct bg_watch {
-	struct bg_loop *loop;
-	struct event *ev;
-	void (*fn)(void *arg);
-	void *arg;
-	bool on;
-	struct bg_watch *next_dead;
-};
-
-struct sig {
-	struct sig *next;
-	struct bg_loop *loop;
-	struct event *ev;
-	int signo;
-	void (*fn)(int signo, void *arg);
-	void *arg;
-};
-
-struct bg_loop {
-	struct event_base *base;
-	struct queue deferred;
-	pthread_mutex_t post_lock; /* guards posted only */
-	struct queue posted;
-	int post_fd;
-	struct event *post_ev;
-	struct sig *signals;
-	struct bg_timer *dead_timers;
-	struct bg_watch *dead_watches;
-	bool turning, quit;
-	int status;
-	uint64_t turns;
-	struct bg_timer *beat;
-	int64_t stall_limit_us, last_beat_us;
-	void (*stall_fn)(void *arg, int64_t stalled_us);
-	void *stall_arg;
-	bool in_stall;
-};
 
 static _Atomic int64_t frozen_us = -1;
 
@@ -104,6 +46,11 @@ int64_t bg_real_us(void)
 void bg_clock_set(int64_t us)
 {
 	atomic_store(&frozen_us, us < 0 ? -1 : us);
+}
+
+int64_t bg_loop_mono_us(void)
+{
+	return clock_us(CLOCK_MONOTONIC);
 }
 
 /* For the stall guard: a machine that was suspended stood still too, and only this clock shows it. */
@@ -212,39 +159,15 @@ struct bg_loop *bg_loop_new(void)
 	return l;
 }
 
-static void bury(struct bg_loop *l)
-{
-	while (l->dead_timers) {
-		struct bg_timer *t = l->dead_timers;
-
-		l->dead_timers = t->next_dead;
-		event_free(t->ev);
-		free(t);
-	}
-	while (l->dead_watches) {
-		struct bg_watch *w = l->dead_watches;
-
-		l->dead_watches = w->next_dead;
-		event_free(w->ev);
-		free(w);
-	}
-}
-
 void bg_loop_free(struct bg_loop *l)
 {
 	if (!l)
 		return;
 	bg_timer_free(l->beat);
-	while (l->signals) {
-		struct sig *s = l->signals;
-
-		l->signals = s->next;
-		event_free(s->ev);
-		free(s);
-	}
+	bg_loop_drop_signals(l);
 	queue_drop(&l->deferred);
 	queue_drop(&l->posted);
-	bury(l);
+	bg_loop_bury(l);
 	event_free(l->post_ev);
 	close(l->post_fd);
 	pthread_mutex_destroy(&l->post_lock);
@@ -268,7 +191,7 @@ static void turn(struct bg_loop *l)
 	if (!outer)
 		return;
 	l->turning = false;
-	bury(l);
+	bg_loop_bury(l);
 }
 
 int bg_loop_run(struct bg_loop *l)
@@ -327,173 +250,6 @@ void bg_loop_post(struct bg_loop *l, void (*fn)(void *arg), void *arg)
 		    sizeof(one)); /* EAGAIN: the counter is full, so it is readable anyway */
 	(void)put;
 	pthread_mutex_unlock(&l->post_lock);
-}
-
-/* ---- timers ---- */
-
-static void timer_arm(struct bg_timer *t, int64_t us)
-{
-	struct timeval tv;
-
-	if (us < 0)
-		us = 0;
-	tv = (struct timeval){.tv_sec = us / 1000000, .tv_usec = us % 1000000};
-	event_add(t->ev, &tv);
-	t->armed = true;
-}
-
-static void on_timer(evutil_socket_t fd, short what, void *arg)
-{
-	struct bg_timer *t = arg;
-	int64_t now;
-
-	(void)fd;
-	(void)what;
-	if (bg_loop_check_stall(t->loop) && (!t->armed || event_pending(t->ev, EV_TIMEOUT, NULL)))
-		return; /* the stall function stopped, freed or restarted it */
-	t->armed = false;
-	if (t->period_us) {
-		/* The next one is due a period after this one was, so that a rate stays exact; no bursts to catch up. */
-		now = clock_us(CLOCK_MONOTONIC);
-		t->due_us += t->period_us;
-		if (t->due_us < now)
-			t->due_us = now + t->period_us;
-		timer_arm(t, t->due_us - now);
-	}
-	t->fn(t->arg);
-}
-
-struct bg_timer *bg_timer_new(struct bg_loop *l, void (*fn)(void *arg), void *arg)
-{
-	struct bg_timer *t = bg_xcalloc(1, sizeof(*t));
-
-	*t = (struct bg_timer){.loop = l, .fn = fn, .arg = arg};
-	t->ev = evtimer_new(l->base, on_timer, t);
-	if (!t->ev)
-		abort();
-	return t;
-}
-
-void bg_timer_start(struct bg_timer *t, int64_t us)
-{
-	t->period_us = 0;
-	timer_arm(t, us);
-}
-
-void bg_timer_every(struct bg_timer *t, int64_t us)
-{
-	t->period_us = BG_MAX(us, 1);
-	t->due_us = clock_us(CLOCK_MONOTONIC) + t->period_us;
-	timer_arm(t, t->period_us);
-}
-
-void bg_timer_stop(struct bg_timer *t)
-{
-	event_del(t->ev);
-	t->armed = false;
-}
-
-bool bg_timer_pending(const struct bg_timer *t)
-{
-	return t->armed;
-}
-
-void bg_timer_free(struct bg_timer *t)
-{
-	if (!t)
-		return;
-	bg_timer_stop(t);
-	if (t->loop->turning) {
-		t->next_dead = t->loop->dead_timers;
-		t->loop->dead_timers = t;
-		return;
-	}
-	event_free(t->ev);
-	free(t);
-}
-
-/* ---- signals and descriptors ---- */
-
-static void on_signal(evutil_socket_t fd, short what, void *arg)
-{
-	struct sig *s = arg;
-
-	(void)fd;
-	(void)what;
-	bg_loop_check_stall(s->loop);
-	s->fn(s->signo, s->arg);
-}
-
-void bg_loop_signal(struct bg_loop *l, int signo, void (*fn)(int signo, void *arg), void *arg)
-{
-	struct sig *s = bg_xcalloc(1, sizeof(*s));
-
-	*s = (struct sig){.next = l->signals, .loop = l, .signo = signo, .fn = fn, .arg = arg};
-	s->ev = evsignal_new(l->base, signo, on_signal, s);
-	if (!s->ev || event_add(s->ev, NULL) < 0)
-		abort();
-	l->signals = s;
-}
-
-static void on_watch(evutil_socket_t fd, short what, void *arg)
-{
-	struct bg_watch *w = arg;
-
-	(void)fd;
-	(void)what;
-	bg_loop_check_stall(w->loop);
-	if (w->on)
-		w->fn(w->arg);
-}
-
-static struct bg_watch *watch_new(struct bg_loop *l, int fd, short what, void (*fn)(void *arg), void *arg)
-{
-	struct bg_watch *w = bg_xcalloc(1, sizeof(*w));
-
-	*w = (struct bg_watch){.loop = l, .fn = fn, .arg = arg, .on = true};
-	w->ev = event_new(l->base, fd, (short)(what | EV_PERSIST), on_watch, w);
-	if (!w->ev || event_add(w->ev, NULL) < 0) {
-		bg_log(BG_ERROR, "watch_failed", "cannot watch descriptor %d: %s", fd, strerror(errno));
-		abort();
-	}
-	return w;
-}
-
-struct bg_watch *bg_watch_read(struct bg_loop *l, int fd, void (*fn)(void *arg), void *arg)
-{
-	return watch_new(l, fd, EV_READ, fn, arg);
-}
-
-struct bg_watch *bg_watch_write(struct bg_loop *l, int fd, void (*fn)(void *arg), void *arg)
-{
-	return watch_new(l, fd, EV_WRITE, fn, arg);
-}
-
-void bg_watch_enable(struct bg_watch *w, bool on)
-{
-	if (w->on == on)
-		return;
-	w->on = on;
-	if (on)
-		event_add(w->ev, NULL);
-	else
-		event_del(w->ev);
-}
-
-void bg_watch_free(struct bg_watch *w)
-{
-	if (!w)
-		return;
-	/* Out of epoll now: the caller closes the descriptor next. */
-	event_del(w->ev);
-	w->on = false;
-	if (w->loop->turning) {
-		w->next_dead = w->loop->dead_watches;
-		w->loop->dead_watches = w;
-		return;
-	}
-	event_free(w->ev);
-	free(w);
 }
 
 /* ---- stall guard ---- */

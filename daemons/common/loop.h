@@ -51,7 +51,8 @@ void bg_watch_free(struct bg_watch *w);
  * when the loop stood still for longer than the limit and fn was run just now. The time a machine was
  * suspended counts. One guard a loop; a new call replaces it, limit 0 takes it away.
  */
-void bg_loop_stall_guard(struct bg_loop *l, int64_t limit_us, void (*fn)(void *arg, int64_t stalled_us), void *arg);
+void bg_loop_stall_guard(struct bg_loop *l, int64_t limit_us, void (*fn)(void *arg, int64_t stalled_us),
+			 void *arg);
 bool bg_loop_check_stall(struct bg_loop *l);
 uint64_t bg_loop_turns(const struct bg_loop *l); /* progress, feeds the watchdog */
 

@@ -20,7 +20,7 @@ void bg_worker_free(struct bg_worker *w, int64_t wait_us);
  * -EAGAIN when full, 0 otherwise; done is then called exactly once (may be NULL). The limit counts from the job's start,
  * without the time in which the whole process stood still. `what` is copied (63 bytes).
  */
-int bg_worker_submit(struct bg_worker *w, const char *what, void (*fn)(void *arg), void (*done)(void *arg), void *arg,
-		     int64_t limit_us);
+int bg_worker_submit(struct bg_worker *w, const char *what, void (*fn)(void *arg), void (*done)(void *arg),
+		     void *arg, int64_t limit_us);
 
 #endif
