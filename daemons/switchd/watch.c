@@ -23,6 +23,11 @@ static void changed(struct sw_inst *i)
 	sw_reconcile_one(i);
 }
 
+static bool critical(const struct sw_switch *sw)
+{
+	return sw->state == SW_PAUSING || sw->state == SW_TRANSFER || sw->state == SW_RESUMING;
+}
+
 static void on_status(void *arg, const struct bg_httpc_answer *a)
 {
 	struct sw_inst *i = arg;
@@ -49,8 +54,11 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 		changed(i);
 	else if (rc == 0)
 		sw_reconcile_one(i);
-	/* One that answers long polls at once must not be asked in a tight loop. */
-	if (rc == 0 && (chg || a->done_us - a->sent_us > 10000))
+	/* Not on the critical path: statuses cost the instances and us time, and the answers say the same. One that
+	 * answers long polls at once must not be asked in a tight loop. */
+	if (rc == 0 && critical(i->sw))
+		bg_timer_start(i->poll_timer, 50000);
+	else if (rc == 0 && (chg || a->done_us - a->sent_us > 10000))
 		poll(i);
 	else
 		bg_timer_start(i->poll_timer, rc == 0 ? 100000 : bg_backoff_next(&i->poll_backoff));

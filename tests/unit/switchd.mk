@@ -1,2 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-UNIT_TESTS_SWITCHD =
+UNIT_TESTS_SWITCHD = tests/unit/test_switch_fsm tests/unit/test_handover tests/unit/test_store_file
+SWITCHD_UNIT_LIBS = libswitchd.a $(UNIT_LIBS)
+tests_unit_test_switch_fsm_SOURCES = tests/unit/test_switch_fsm.c
+tests_unit_test_switch_fsm_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_fsm_LDADD = $(SWITCHD_UNIT_LIBS)
+tests_unit_test_handover_SOURCES = tests/unit/test_handover.c
+tests_unit_test_handover_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_handover_LDADD = $(SWITCHD_UNIT_LIBS)
+tests_unit_test_store_file_SOURCES = tests/unit/test_store_file.c
+tests_unit_test_store_file_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_store_file_LDADD = $(SWITCHD_UNIT_LIBS)
