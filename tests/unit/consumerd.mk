@@ -6,3 +6,7 @@ tests_unit_test_lifecycle_LDADD = libconsumerd.a $(UNIT_LIBS)
 tests_unit_test_parts_SOURCES = tests/unit/test_parts.c
 tests_unit_test_parts_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_parts_LDADD = libconsumerd.a $(UNIT_LIBS)
+UNIT_TESTS_CONSUMERD += tests/unit/test_consumer_mock
+tests_unit_test_consumer_mock_SOURCES = tests/unit/test_consumer_mock.c
+tests_unit_test_consumer_mock_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_consumer_mock_LDADD = $(UNIT_LIBS)

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * bg-consumerd against Kafka's errors: the real daemon as a child, the mock cluster in this process, which
+ * answers with the errors that a real broker gives once a year. Commands go over the Unix socket.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include <curl/curl.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <signal.h>
+
+#include "common/json.h"
+#include "common/loop.h"
+#include "common/mem.h"
+
+#define OFFSET_COMMIT 8 /* Kafka's API keys */
+#define OFFSET_FETCH  9
+
+static struct {
+	char dir[64], sock[96];
+	rd_kafka_t *rk; /* owner of the mock cluster, and the producer */
+	rd_kafka_mock_cluster_t *mock;
+	pid_t pid;
+	CURL *curl;
+	struct json_object *answer;
+	char incarnation[40];
+} w;
+
+static size_t take(char *data, size_t size, size_t n, void *arg)
+{
+	bg_buf_add(arg, data, size * n);
+	return size * n;
+}
+
+/* One call; the status, and the body in w.answer. 0: no answer. */
+static long call(const char *method, const char *path, const char *fmt, ...)
+{
+	_cleanup_buf_ struct bg_buf body = {0};
+	_cleanup_free_ char *url = bg_xasprintf("http://localhost%s", path), *send = NULL;
+	struct curl_slist *h = curl_slist_append(NULL, "Content-Type: application/json");
+	long status = 0;
+	va_list ap;
+
+	va_start(ap, fmt);
+	if (fmt)
+		send = bg_xvasprintf(fmt, ap);
+	va_end(ap);
+	curl_easy_reset(w.curl);
+	curl_easy_setopt(w.curl, CURLOPT_UNIX_SOCKET_PATH, w.sock);
+	curl_easy_setopt(w.curl, CURLOPT_URL, url);
+	curl_easy_setopt(w.curl, CURLOPT_CUSTOMREQUEST, method);
+	curl_easy_setopt(w.curl, CURLOPT_HTTPHEADER, h);
+	curl_easy_setopt(w.curl, CURLOPT_TIMEOUT, 30L);
+	curl_easy_setopt(w.curl, CURLOPT_WRITEFUNCTION, take);
+	curl_easy_setopt(w.curl, CURLOPT_WRITEDATA, &body);
+	if (send)
+		curl_easy_setopt(w.curl, CURLOPT_POSTFIELDS, send);
+	json_object_put(w.answer);
+	w.answer = NULL;
+	if (!curl_easy_perform(w.curl))
+		curl_easy_getinfo(w.curl, CURLINFO_RESPONSE_CODE, &status);
+	curl_slist_free_all(h);
+	if (body.s)
+		bg_json_parse(body.s, body.len, &w.answer, NULL);
+	return status;
+}
+
+static const char *word(const char *member)
+{
+	return bg_json_str(w.answer, member, "");
+}
+
+/* Wait until status shows `member` as `value`. */
+static bool await(const char *member, const char *value, int seconds)
+{
+	for (int i = 0; i < seconds * 50; i++) {
+		if (call("GET", "/lifecycle/status", NULL) == 200) {
+			struct json_object *o = bg_json_get(w.answer, member);
+
+			if (o && !strcmp(json_object_get_string(o), value))
+				return true;
+		}
+		usleep(20000);
+	}
+	fprintf(stderr, "waited in vain for %s = %s: %s\n", member, value,
+		w.answer ? bg_json_text(w.answer) : "-");
+	return false;
+}
+
+static void produce(int n)
+{
+	char value[] = "x";
+
+	for (int i = 0; i < n; i++)
+		rd_kafka_producev(w.rk, RD_KAFKA_V_TOPIC("orders"), RD_KAFKA_V_PARTITION(i % 2),
+				  RD_KAFKA_V_VALUE(value, sizeof value), RD_KAFKA_V_END);
+	assert_int_equal(rd_kafka_flush(w.rk, 10000), 0);
+}
+
+static void start_daemon(void)
+{
+	const char *dir = getenv("top_builddir");
+	_cleanup_free_ char *ini = bg_xasprintf("%s/c.ini", w.dir);
+	_cleanup_free_ char *log = bg_xasprintf("%s/log", w.dir);
+	_cleanup_free_ char *program = bg_xasprintf("%s/bg-consumerd", dir ? dir : ".");
+
+	w.pid = fork();
+	if (!w.pid) {
+		if (!freopen(log, "a", stderr))
+			_exit(99);
+		execl(program, program, "-c", ini, "-i", "blue-0", (char *)NULL);
+		_exit(98);
+	}
+	assert_true(w.pid > 0);
+}
+
+static void stop_daemon(int signo)
+{
+	int status;
+
+	kill(w.pid, signo);
+	assert_int_equal(waitpid(w.pid, &status, 0), w.pid);
+	if (signo == SIGTERM)
+		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+static int setup(void **state)
+{
+	char err[256];
+	FILE *f;
+	_cleanup_free_ char *ini = NULL;
+
+	(void)state;
+	snprintf(w.dir, sizeof w.dir, "/tmp/bg-mock-XXXXXX");
+	assert_non_null(mkdtemp(w.dir));
+	snprintf(w.sock, sizeof w.sock, "%s/s", w.dir);
+	w.rk = rd_kafka_new(RD_KAFKA_PRODUCER, NULL, err, sizeof err);
+	w.mock = rd_kafka_mock_cluster_new(w.rk, 1);
+	rd_kafka_mock_topic_create(w.mock, "orders", 2, 1);
+	rd_kafka_brokers_add(w.rk, rd_kafka_mock_cluster_bootstraps(w.mock));
+	ini = bg_xasprintf("%s/c.ini", w.dir);
+	f = fopen(ini, "w");
+	assert_non_null(f);
+	fprintf(f,
+		"[consumer]\nswitch = orders\ntopics = orders\ngroup = blue\npeer-group = green\n"
+		"handler = null\nstate-dir = %s/state\ncommit-interval = 100 ms\n[ledger]\npath = %s/ledger\n"
+		"[http]\nlisten = none\n[control]\nsocket = %s\n[faults]\nenabled = yes\n"
+		"[kafka]\nbootstrap.servers = %s\nfetch.wait.max.ms = 10\n",
+		w.dir, w.dir, w.sock, rd_kafka_mock_cluster_bootstraps(w.mock));
+	fclose(f);
+	w.curl = curl_easy_init();
+	start_daemon();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	_cleanup_free_ char *cmd = bg_xasprintf("rm -rf '%s'", w.dir);
+
+	(void)state;
+	stop_daemon(SIGTERM);
+	json_object_put(w.answer);
+	curl_easy_cleanup(w.curl);
+	rd_kafka_mock_cluster_destroy(w.mock);
+	rd_kafka_destroy(w.rk);
+	return system(cmd);
+}
+
+static long resume(int epoch, const char *more)
+{
+	return call("POST", "/lifecycle/resume", "{\"epoch\":%d,\"deadline_ms\":1500%s}", epoch, more);
+}
+
+#define OFFSETS ",\"offsets\":{\"orders\":[[0,0,0],[1,0,0]]}"
+
+static void a_first_start_needs_its_name_and_offsets(void **state)
+{
+	_cleanup_free_ char *named = NULL;
+
+	(void)state;
+	assert_true(await("joined", "true", 20));
+	assert_string_equal(word("state"), "PAUSED");
+	bg_strlcpy(w.incarnation, word("incarnation"), sizeof w.incarnation);
+	assert_int_equal(resume(1, OFFSETS), 409);
+	assert_string_equal(word("error"), "wrong_target");
+	named = bg_xasprintf(",\"incarnation\":\"%s\"", w.incarnation);
+	assert_int_equal(resume(1, named), 409);
+	assert_string_equal(word("error"), "offsets_required");
+	assert_string_equal(word("state"), "PAUSED");
+	assert_int_equal(resume(1, OFFSETS), 200);
+	assert_string_equal(word("state"), "ACTIVE");
+	produce(100);
+	assert_true(await("records_total", "100", 10));
+}
+
+static void retriable_commit_errors_are_retried(void **state)
+{
+	(void)state;
+	rd_kafka_mock_push_request_errors(
+		w.mock, OFFSET_COMMIT, 3, RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+		RD_KAFKA_RESP_ERR_NOT_COORDINATOR, RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+	produce(50);
+	assert_true(await("records_total", "150", 10));
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":2,\"deadline_ms\":15000}"), 200);
+	assert_true(bg_json_bool(w.answer, "committed", false));
+	assert_string_equal(word("state"), "PAUSED");
+	assert_string_equal(bg_json_text(bg_json_get(w.answer, "offsets")),
+			    "{\"orders\":[[0,75,1],[1,75,1]]}");
+}
+
+static void a_start_without_rule_3_hands_out_nothing(void **state)
+{
+	(void)state;
+	produce(10);
+	/* The commits cannot be read: accepted, not started. */
+	for (int i = 0; i < 40; i++)
+		rd_kafka_mock_push_request_errors(w.mock, OFFSET_FETCH, 1,
+						  RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED);
+	assert_int_equal(resume(3, OFFSETS), 202);
+	assert_string_equal(word("state"), "PAUSED");
+	assert_true(await("records_total", "150", 1));
+	rd_kafka_mock_clear_request_errors(w.mock, OFFSET_FETCH);
+	assert_int_equal(resume(3, OFFSETS), 200);
+	assert_true(await("records_total", "160", 10));
+}
+
+static void an_unconfirmed_commit_is_no_proof(void **state)
+{
+	(void)state;
+	rd_kafka_mock_broker_set_down(w.mock, 1);
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":4,\"deadline_ms\":700}") / 100, 5);
+	assert_string_equal(word("error"), "commit_unconfirmed");
+	/* Eager does not wait for it; the offsets are exact all the same. */
+	assert_int_equal(
+		call("POST", "/lifecycle/pause", "{\"epoch\":4,\"deadline_ms\":700,\"answer\":\"eager\"}"),
+		200);
+	assert_false(bg_json_bool(w.answer, "committed", true));
+	rd_kafka_mock_broker_set_up(w.mock, 1);
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":4,\"deadline_ms\":20000}"), 200);
+	assert_true(bg_json_bool(w.answer, "committed", false));
+	assert_string_equal(bg_json_text(bg_json_get(w.answer, "offsets")),
+			    "{\"orders\":[[0,80,3],[1,80,3]]}");
+}
+
+static void fenced_while_active_waits_for_a_higher_epoch(void **state)
+{
+	long status;
+
+	(void)state;
+	assert_int_equal(resume(5, OFFSETS), 200);
+	rd_kafka_mock_push_request_errors(w.mock, OFFSET_COMMIT, 1, RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID);
+	produce(10);
+	assert_true(await("state", "FENCED", 10));
+	assert_string_equal(word("cause"), "identity_in_use");
+	assert_int_equal(resume(5, ""), 409);
+	assert_string_equal(word("error"), "stale_epoch");
+	/* With a new handle, a member anew. */
+	for (int i = 0; (status = resume(6, OFFSETS)) == 202 && i < 20; i++)
+		;
+	assert_int_equal(status, 200);
+	assert_string_equal(word("state"), "ACTIVE");
+}
+
+static void killed_and_started_it_is_paused_at_its_epoch(void **state)
+{
+	(void)state;
+	stop_daemon(SIGKILL);
+	start_daemon();
+	assert_true(await("epoch", "6", 20));
+	assert_string_equal(word("state"), "PAUSED");
+	assert_int_equal(resume(5, OFFSETS), 409);
+	assert_string_equal(word("error"), "stale_epoch");
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":6}"), 409);
+	assert_string_equal(word("error"), "epoch_conflict");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_first_start_needs_its_name_and_offsets),
+		cmocka_unit_test(retriable_commit_errors_are_retried),
+		cmocka_unit_test(a_start_without_rule_3_hands_out_nothing),
+		cmocka_unit_test(an_unconfirmed_commit_is_no_proof),
+		cmocka_unit_test(fenced_while_active_waits_for_a_higher_epoch),
+		cmocka_unit_test(killed_and_started_it_is_paused_at_its_epoch),
+	};
+
+	curl_global_init(CURL_GLOBAL_DEFAULT);
+	return cmocka_run_group_tests_name("consumer_mock", tests, setup, teardown);
+}
