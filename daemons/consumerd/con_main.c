@@ -219,8 +219,9 @@ static int start_kafka(struct bg_daemon *d, struct bg_err *err)
 {
 	struct con *c = d->state;
 
-	c->aux = bg_aux_new(c->loop, c->worker, bg_kafka_conf(d->conf, "client.id", "bg-consumerd-aux", NULL),
-			    err);
+	c->aux = bg_aux_new(
+		c->loop, c->worker,
+		bg_kafka_conf(d->conf, "client.id", "bg-consumerd-aux", "group.id", c->cfg.group, NULL), err);
 	if (!c->aux || con_source_start(c, err))
 		return -EIO;
 	con_source_join(c);

@@ -37,7 +37,9 @@ static void seek_now(struct con *c, struct con_part *p)
 	if (!p->rkt || p->fetch_next < 0)
 		return;
 	err = rd_kafka_seek(p->rkt, p->partition, p->fetch_next, 0);
-	if (err)
+	if (!err)
+		p->needs_seek = false;
+	else
 		con_error(c, "flow", "cannot seek %s [%d] to %lld: %s", p->topic, p->partition,
 			  (long long)p->fetch_next, rd_kafka_err2str(err));
 }

@@ -128,14 +128,6 @@ size_t con_parts_assigned(const struct con_parts *ps)
 	return n;
 }
 
-void con_part_start(struct con_parts *ps, struct con_part *p, int64_t offset, int64_t epoch)
-{
-	assert(!p->out_head);
-	con_part_drop_pending(ps, p);
-	p->position = p->acked = p->fetch_next = offset;
-	p->epoch = epoch;
-}
-
 void con_part_confirm(struct con_part *p, int64_t offset, int64_t epoch)
 {
 	assert(!p->out_head);
@@ -157,7 +149,7 @@ bool con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message
 {
 	struct con_rec *r;
 
-	if (msg->offset < p->fetch_next) {
+	if (msg->offset < p->fetch_next || p->needs_seek) {
 		rd_kafka_message_destroy(msg);
 		return false;
 	}
@@ -259,7 +251,8 @@ void con_part_drop_pending(struct con_parts *ps, struct con_part *p)
 	}
 	p->pend_head = p->pend_tail = NULL;
 	p->npend = 0;
-	/* What was dropped has to come again. */
+	/* What was dropped has to come again: a record behind it must not be taken for the next one. */
+	p->needs_seek = true;
 	p->fetch_next = p->position < 0 ? 0 : p->position;
 }
 

@@ -52,7 +52,8 @@ struct con_part {
 	bool told_first; /* first record of this epoch was shown */
 	bool failed;
 	bool revoking;
-	unsigned why;     /* enum con_pause_reason */
+	bool needs_seek; /* what was received was dropped: nothing is taken before Kafka was asked to go back */
+	unsigned why;    /* enum con_pause_reason */
 	int64_t position; /* next to be handed out; -1 unknown */
 	int64_t acked;    /* lowest not acknowledged = committable; -1 unknown */
 	int64_t epoch;    /* under which position and acked were reached */
@@ -84,9 +85,8 @@ struct con_part *con_part_find(struct con_parts *ps, const char *topic, int32_t 
 struct con_part *con_part_get(struct con_parts *ps, const char *topic, int32_t partition);
 size_t con_parts_assigned(const struct con_parts *ps);
 
-/* Set where the partition starts, under which epoch. Nothing may be handed out (assert); pending is dropped. */
-void con_part_start(struct con_parts *ps, struct con_part *p, int64_t offset, int64_t epoch);
-/* As con_part_start, but keeps what was fetched from `offset` on: fetch_next was set to it before. */
+/* Where the partition starts, under which epoch; what was fetched from `offset` on (fetch_next was set to it) is kept.
+ * Nothing may be handed out (assert). */
 void con_part_confirm(struct con_part *p, int64_t offset, int64_t epoch);
 /* Something is known of a partition that is not started here: take it when it is better than what we know. */
 void con_part_learn(struct con_part *p, int64_t offset, int64_t epoch);

@@ -159,11 +159,9 @@ static int make_handle(struct con *c, struct bg_err *err)
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_rebalance_cb(conf, con_on_rebalance);
 	rd_kafka_conf_set_error_cb(conf, on_error);
-	s->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, text, sizeof text);
-	if (!s->rk) {
-		rd_kafka_conf_destroy(conf);
-		return bg_err_set(err, -EIO, "kafka_error", "cannot make a consumer: %s", text);
-	}
+	s->rk = bg_kafka_new(RD_KAFKA_CONSUMER, conf, err);
+	if (!s->rk)
+		return -EIO;
 	s->generation++;
 	s->fatal = s->joined = s->subscribed = false;
 	rd_kafka_poll_set_consumer(s->rk);

@@ -61,8 +61,12 @@ static void speculate(struct con *c)
 		if (offset < 0)
 			continue;
 		p->fetch_next = offset;
-		con_source_unpause(c, p,
-				   CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT | CON_WHY_RETRY);
+		if (p->kpaused)
+			con_source_unpause(c, p,
+					   CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT |
+						   CON_WHY_RETRY | CON_WHY_PRESSURE);
+		else
+			con_source_seek(c, p); /* tried before: what came was dropped */
 	}
 }
 
