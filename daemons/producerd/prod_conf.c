@@ -37,7 +37,7 @@ const struct bg_conf_key prod_conf_table[] = {
 	 "end after this time, when all are acknowledged; 0 = endless"},
 	{"producer", "partitioning", BG_CONF_ENUM, "key", 0, 0, "key|round-robin", 0,
 	 "partition by murmur2 hash of the key (without a key: in turn), or always in turn"},
-	{"producer", "max-queue", BG_CONF_INT, "100000", 1, 10000000, NULL, 0,
+	{"producer", "max-queue", BG_CONF_INT, "500000", 1, 10000000, NULL, 0,
 	 "records that may wait for acknowledgement; then producing waits"},
 	{"producer", "stop-timeout", BG_CONF_DURATION, "10 s", 0, 3600000000, NULL, BG_CONF_RELOAD,
 	 "at SIGTERM: time for what is queued to be sent"},

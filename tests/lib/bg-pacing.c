@@ -6,8 +6,10 @@
  * 100 intervals the silence is under 3 intervals or 5 ms.
  *
  *   bg-pacing -b BOOTSTRAP -t TOPIC [-r RATE -s SECONDS]
+ *   bg-pacing -b BOOTSTRAP -t TOPIC -d
  *
- * One JSON object on stdout. Exit status: 0 good, 1 not (what is in "wrong"), 2 usage, 3 no answer.
+ * One JSON object on stdout. Exit status: 0 good, 1 not (what is in "wrong"), 2 usage, 3 no answer. With -d the
+ * records instead, one a line: partition, number of headers, key, value; nothing is checked.
  */
 #include "config.h"
 #include <getopt.h>
@@ -40,6 +42,7 @@ struct pacing {
 	const char *bootstrap, *topic;
 	double rate;
 	int seconds;
+	bool dump;
 	rd_kafka_t *rk;
 	struct part *parts;
 	int32_t n_parts;
@@ -107,6 +110,14 @@ static void take(struct pacing *p, const rd_kafka_message_t *m)
 	p->times[p->n++] = strtoll(time, NULL, 10);
 }
 
+static void dump(const rd_kafka_message_t *m)
+{
+	rd_kafka_headers_t *h;
+	size_t n = rd_kafka_message_headers(m, &h) ? 0 : rd_kafka_header_cnt(h);
+	printf("%" PRId32 " %zu %.*s %.*s\n", m->partition, n, (int)m->key_len,
+	       m->key ? (const char *)m->key : "", (int)m->len, m->payload ? (const char *)m->payload : "");
+}
+
 static int assign_all(struct pacing *p)
 {
 	const struct rd_kafka_metadata *md;
@@ -137,6 +148,8 @@ static int read_all(struct pacing *p)
 			return fail("reading", "nothing came for 10 s");
 		if (m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
 			ended++;
+		else if (!m->err && p->dump)
+			dump(m);
 		else if (!m->err)
 			take(p, m);
 		rd_kafka_message_destroy(m);
@@ -242,7 +255,7 @@ static int report(struct pacing *p)
 
 static int usage(void)
 {
-	fputs("usage: bg-pacing -b BOOTSTRAP -t TOPIC [-r RATE] [-s SECONDS]\n", stderr);
+	fputs("usage: bg-pacing -b BOOTSTRAP -t TOPIC [-r RATE] [-s SECONDS] [-d]\n", stderr);
 	return 2;
 }
 
@@ -250,7 +263,7 @@ int main(int argc, char **argv)
 {
 	struct pacing p = {0};
 	int opt;
-	while ((opt = getopt(argc, argv, "b:t:r:s:")) != -1) {
+	while ((opt = getopt(argc, argv, "b:t:r:s:d")) != -1) {
 		if (opt == 'b')
 			p.bootstrap = optarg;
 		else if (opt == 't')
@@ -259,6 +272,8 @@ int main(int argc, char **argv)
 			p.rate = atof(optarg);
 		else if (opt == 's')
 			p.seconds = atoi(optarg);
+		else if (opt == 'd')
+			p.dump = true;
 		else
 			return usage();
 	}
@@ -269,7 +284,7 @@ int main(int argc, char **argv)
 		rc = assign_all(&p);
 	if (!rc)
 		rc = read_all(&p);
-	if (!rc)
+	if (!rc && !p.dump)
 		rc = report(&p);
 	if (p.rk) {
 		rd_kafka_consumer_close(p.rk);
