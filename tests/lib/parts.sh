@@ -63,7 +63,7 @@ hardened() {
 		readelf -hW "$f" | grep 'Type:.*DYN'
 		readelf -lW "$f" | grep GNU_RELRO
 		readelf -dW "$f" | grep -E 'BIND_NOW|Flags:.*NOW'
-		readelf -sW "$f" | grep -m 1 __stack_chk_fail
+		readelf -sW "$f" | grep -c __stack_chk_fail
 	done
 }
 
