@@ -222,7 +222,8 @@ static void on_socket_event(evutil_socket_t fd, short what, void *arg)
 	struct bg_httpc *c = s->c;
 	int mask = ((what & EV_READ) ? CURL_CSELECT_IN : 0) | ((what & EV_WRITE) ? CURL_CSELECT_OUT : 0);
 
-	if (bg_loop_check_stall(c->loop) && !event_pending(s->ev, EV_READ | EV_WRITE, NULL))
+	/* The stall function may have cancelled this call: s is gone then. If not, the event comes again. */
+	if (bg_loop_check_stall(c->loop))
 		return;
 	drive(c, fd, mask);
 	give_out(c, false);

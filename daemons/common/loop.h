@@ -49,7 +49,8 @@ void bg_watch_free(struct bg_watch *w);
  * than `limit_us`, fn is called with the length before any other callback of that turn that goes through
  * bg_* wrappers. Also callable directly: bg_loop_check_stall() at the head of a callback returns true
  * when the loop stood still for longer than the limit and fn was run just now. The time a machine was
- * suspended counts. One guard a loop; a new call replaces it, limit 0 takes it away.
+ * suspended counts. fn may free and stop what it likes, but for the HTTP server and client themselves.
+ * One guard a loop; a new call replaces it, limit 0 takes it away.
  */
 void bg_loop_stall_guard(struct bg_loop *l, int64_t limit_us, void (*fn)(void *arg, int64_t stalled_us),
 			 void *arg);

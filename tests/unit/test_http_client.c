@@ -252,7 +252,7 @@ static void test_environment(void **state)
 /* A server of our own making, to count connections and to break off. */
 struct plain {
 	struct fx *f;
-	int lfd, fd, accepted, served, break_after;
+	int lfd, fd, accepted, served, break_after, sleep_ms;
 	struct bg_watch *lw, *w;
 };
 
@@ -266,6 +266,7 @@ static void plain_read(void *arg)
 
 	if (n > 0 && ++p->served != p->break_after) {
 		assert_int_equal(send(p->fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL), sizeof(answer) - 1);
+		usleep((useconds_t)p->sleep_ms * 1000);
 		return;
 	}
 	if (n > 0)
@@ -318,6 +319,44 @@ static void test_reuse(void **state)
 	bg_watch_free(p.lw);
 	bg_watch_free(p.w);
 	close(p.lfd);
+}
+
+static void on_stall(void *arg, int64_t us)
+{
+	struct fx *f = arg;
+
+	(void)us;
+	bg_httpc_cancel(f->c, f->ids[0]);
+	f->gone++;
+}
+
+/* The loop stood still while an answer came in: the stall function cancels the very call that is about to be read. */
+static void test_stall(void **state)
+{
+	struct fx *f = *state;
+	struct plain p = {.f = f, .sleep_ms = 200};
+	struct sockaddr_in sin = {.sin_family = AF_INET};
+	socklen_t len = sizeof(sin);
+	char base[64];
+	struct bg_httpc_call k = {.method = "GET", .base = base, .path = "/x", .deadline_us = 2000000};
+
+	p.lfd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	sin.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(bind(p.lfd, (struct sockaddr *)&sin, sizeof(sin)), 0);
+	listen(p.lfd, 5);
+	getsockname(p.lfd, (struct sockaddr *)&sin, &len);
+	snprintf(base, sizeof(base), "http://127.0.0.1:%d", ntohs(sin.sin_port));
+	p.lw = bg_watch_read(f->l, p.lfd, plain_accept, &p);
+	bg_loop_stall_guard(f->l, 100000, on_stall, f);
+	f->ids[0] = bg_httpc_send(f->c, &k, on_answer, f);
+	bg_loop_run_until(f->l, &f->flag, 400000);
+	assert_int_equal(p.served, 1);
+	assert_int_equal(f->gone, 1);
+	assert_int_equal(f->n, 0);
+	bg_watch_free(p.lw);
+	bg_watch_free(p.w);
+	close(p.lfd);
+	close(p.fd);
 }
 
 static void test_unix(void **state)
@@ -490,9 +529,11 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_methods),     T(test_token),   T(test_failures),     T(test_environment),
-		T(test_reuse),       T(test_unix),    T(test_cancel),       T(test_cancel_in_answer),
-		T(test_from_inside), T(test_fan_out), T(test_free_running), T(test_backoff),
+		T(test_methods),     T(test_token),   T(test_failures),
+		T(test_environment), T(test_reuse),   T(test_stall),
+		T(test_unix),        T(test_cancel),  T(test_cancel_in_answer),
+		T(test_from_inside), T(test_fan_out), T(test_free_running),
+		T(test_backoff),
 	};
 
 	bg_log_init("test", "logfmt", BG_ERROR);
