@@ -41,7 +41,7 @@ static void wake_work(struct bg_http_server *s)
 static void begin_request(struct http_conn *c)
 {
 	c->state = HTTP_READING;
-	c->line_seen = c->head_seen = false;
+	c->begun = c->line_seen = c->head_seen = false;
 	c->route = NULL;
 	c->deadline_us = http_mono_us() + c->lst->srv->request_timeout_us;
 }
@@ -83,6 +83,7 @@ static void on_input(struct evbuffer *in, const struct evbuffer_cb_info *info, v
 		begin_request(c);
 	if (c->state != HTTP_READING)
 		return;
+	c->begun = true;
 	c->lst->srv->current = c;
 	if (!c->head_seen)
 		http_early_look(c, in);
@@ -211,7 +212,7 @@ void http_sweep(void *arg)
 			any = true;
 			if (!c->evcon || !c->deadline_us || now < c->deadline_us)
 				continue;
-			if (c->state == HTTP_READING && c->line_seen)
+			if (c->state == HTTP_READING && c->begun)
 				http_early_refuse(c, 408, "Request Timeout", NULL, "request_timeout",
 						  "the request did not arrive in time");
 			else

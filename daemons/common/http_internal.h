@@ -40,10 +40,10 @@ struct http_conn {
 	enum http_conn_state state;
 	int64_t deadline_us; /* real monotonic; 0: none */
 	int64_t idle_since_us;
-	struct bg_http_req *req;      /* in the handler, held or streaming */
-	const struct bg_route *route; /* by the request line, for the early 413 */
-	bool line_seen, head_seen;    /* of the request that is being read */
-	bool kill;                    /* to be closed by http_work */
+	struct bg_http_req *req;          /* in the handler, held or streaming */
+	const struct bg_route *route;     /* by the request line, for the early 413 */
+	bool begun, line_seen, head_seen; /* of the request that is being read */
+	bool kill;                        /* to be closed by http_work */
 	bool loopback;
 	char peer[64];
 	uid_t uid;

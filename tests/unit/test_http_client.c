@@ -210,7 +210,7 @@ static void test_failures(void **state)
 	assert_int_equal(listen(fd, 5), 0);
 	call(f, "GET", base, "/x", NULL, 150000);
 	assert_string_equal(f->err, "timed_out");
-	assert_in_range(f->took_us, 149000, 1000000);
+	assert_in_range(f->took_us, 149000, 3000000);
 	assert_non_null(strstr(f->msg, "150 ms"));
 	close(fd);
 	call(f, "GET", "unix:/tmp/net-none/sock", "/x", NULL, 1000000);
@@ -334,7 +334,7 @@ static void on_stall(void *arg, int64_t us)
 static void test_stall(void **state)
 {
 	struct fx *f = *state;
-	struct plain p = {.f = f, .sleep_ms = 200};
+	struct plain p = {.f = f, .sleep_ms = 600};
 	struct sockaddr_in sin = {.sin_family = AF_INET};
 	socklen_t len = sizeof(sin);
 	char base[64];
@@ -347,9 +347,9 @@ static void test_stall(void **state)
 	getsockname(p.lfd, (struct sockaddr *)&sin, &len);
 	snprintf(base, sizeof(base), "http://127.0.0.1:%d", ntohs(sin.sin_port));
 	p.lw = bg_watch_read(f->l, p.lfd, plain_accept, &p);
-	bg_loop_stall_guard(f->l, 100000, on_stall, f);
+	bg_loop_stall_guard(f->l, 300000, on_stall, f);
 	f->ids[0] = bg_httpc_send(f->c, &k, on_answer, f);
-	bg_loop_run_until(f->l, &f->flag, 400000);
+	bg_loop_run_until(f->l, &f->flag, 1000000);
 	assert_int_equal(p.served, 1);
 	assert_int_equal(f->gone, 1);
 	assert_int_equal(f->n, 0);

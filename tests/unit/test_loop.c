@@ -75,7 +75,7 @@ static void test_one_shot(void **state)
 	bg_timer_start(f->t, 3000);
 	assert_true(bg_timer_pending(f->t));
 	assert_true(bg_loop_run_until(f->l, &f->flag, 1000000));
-	assert_in_range(f->at[0] - t0, 3000, 60000);
+	assert_in_range(f->at[0] - t0, 3000, 1000000);
 	assert_false(bg_timer_pending(f->t));
 	turn_for(f, 10000);
 	assert_int_equal(f->n, 1);
@@ -106,7 +106,7 @@ static void test_periodic(void **state)
 	bg_timer_every(f->t, 400);
 	while (f->n < 50)
 		turn_for(f, 100);
-	assert_in_range(f->at[49] - t0, 50 * 400, 50 * 400 + 60000);
+	assert_in_range(f->at[49] - t0, 50 * 400, 50 * 400 + 1000000);
 	stand_still(50);
 	before = f->n;
 	turn_for(f, 0);
@@ -348,10 +348,10 @@ static void test_no_stall(void **state)
 	struct fx *f = *state;
 
 	assert_false(bg_loop_check_stall(f->l));
-	bg_loop_stall_guard(f->l, 200000, on_stall, f);
+	bg_loop_stall_guard(f->l, 1000000, on_stall, f);
 	f->t = bg_timer_new(f->l, count, f);
 	bg_timer_every(f->t, 500);
-	turn_for(f, 600000);
+	turn_for(f, 1300000);
 	assert_int_equal(f->stalls, 0);
 	assert_false(bg_loop_check_stall(f->l));
 	bg_timer_free(f->t);
@@ -363,7 +363,7 @@ static void test_stall_first(void **state)
 	int p[2];
 
 	assert_int_equal(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
-	bg_loop_stall_guard(f->l, 100000, on_stall, f);
+	bg_loop_stall_guard(f->l, 300000, on_stall, f);
 	f->t = bg_timer_new(f->l, count, f);
 	turn_for(f, 60000);
 	/* A timer, a readable descriptor, a posted and a deferred call are all due when it wakes. */
@@ -372,20 +372,20 @@ static void test_stall_first(void **state)
 	assert_int_equal(write(p[1], "x", 1), 1);
 	bg_loop_post(f->l, count, f);
 	bg_loop_defer(f->l, count, f);
-	stand_still(250);
+	stand_still(550);
 	turn_for(f, 20000);
 	assert_int_equal(f->stalls, 1);
 	assert_int_equal(f->order[0], 0);
-	assert_in_range(f->stalled, 150000, 400000);
+	assert_in_range(f->stalled, 450000, 5000000);
 	assert_int_equal(f->n, 4);
 	/* Asked directly, in the middle of a callback. */
-	stand_still(250);
+	stand_still(550);
 	assert_true(bg_loop_check_stall(f->l));
 	assert_false(bg_loop_check_stall(f->l));
 	assert_int_equal(f->stalls, 2);
 	/* Taken away. */
 	bg_loop_stall_guard(f->l, 0, NULL, NULL);
-	stand_still(250);
+	stand_still(550);
 	assert_false(bg_loop_check_stall(f->l));
 	bg_timer_free(f->t);
 	close(p[0]);
@@ -413,14 +413,14 @@ static void test_stall_frees(void **state)
 	int p[2];
 
 	assert_int_equal(pipe2(p, O_NONBLOCK | O_CLOEXEC), 0);
-	bg_loop_stall_guard(f->l, 50000, stall_frees, f);
+	bg_loop_stall_guard(f->l, 300000, stall_frees, f);
 	f->t = bg_timer_new(f->l, count, f);
 	f->other = bg_timer_new(f->l, count, f);
 	f->w = bg_watch_read(f->l, p[0], on_pipe, f);
 	bg_timer_start(f->t, 1000);
 	bg_timer_start(f->other, 1000);
 	assert_int_equal(write(p[1], "x", 1), 1);
-	stand_still(120);
+	stand_still(500);
 	turn_for(f, 10000);
 	assert_int_equal(f->stalls, 1);
 	assert_int_equal(f->n, 0);
