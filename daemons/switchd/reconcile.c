@@ -161,5 +161,6 @@ void sw_reconcile_start(struct sw_switch *sw)
 void sw_reconcile_stop(struct sw_switch *sw)
 {
 	sw_reconcile_quiet(sw);
-	bg_timer_stop(sw->reconcile);
+	if (sw->reconcile)
+		bg_timer_stop(sw->reconcile);
 }

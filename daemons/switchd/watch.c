@@ -105,6 +105,8 @@ void sw_watch_start(struct sw_switch *sw)
 void sw_watch_stop(struct sw_switch *sw)
 {
 	for (size_t k = 0; k < sw->n_inst; k++) {
+		if (!sw->inst[k].poll_timer)
+			continue; /* never started */
 		bg_httpc_cancel(sw->dm->poll, sw->inst[k].poll_call);
 		sw->inst[k].poll_call = 0;
 		bg_timer_stop(sw->inst[k].poll_timer);
