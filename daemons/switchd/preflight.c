@@ -8,6 +8,8 @@
 #include "switchd/run.h"
 
 #define AGAIN_US INT64_C(100000)
+/* A group that forms or rebalances takes a heartbeat interval (3 s) or two: so long is it waited for. */
+#define PATIENCE_US INT64_C(7000000)
 
 struct sw_preflight {
 	struct sw_switch *sw;
@@ -18,7 +20,7 @@ struct sw_preflight {
 	void *arg;
 	uint64_t call;
 	int open;
-	int64_t until_us;
+	int64_t patience_us;
 	struct bg_timer *timer;
 };
 
@@ -32,7 +34,7 @@ static void judge(struct sw_preflight *p)
 	bool go = sw_preflight_judge(&p->pf, p->force, &rules, &why, &transient);
 	int64_t seen = p->pf.kafka_ok ? sw_facts_epoch(&p->facts) : 0;
 
-	if (!go && transient && bg_now_us() + AGAIN_US < p->until_us) {
+	if (!go && transient && bg_now_us() + AGAIN_US < p->patience_us) {
 		json_object_put(rules);
 		bg_timer_start(p->timer, AGAIN_US);
 		return;
@@ -90,7 +92,7 @@ static void on_facts(void *arg, const struct bg_err *err)
 
 static void ask_statuses(struct sw_preflight *p)
 {
-	int64_t left = p->until_us - bg_now_us();
+	int64_t left = p->patience_us - bg_now_us();
 	struct sw_order o = {
 		.sw = p->sw,
 		.colors = 3,
@@ -117,7 +119,7 @@ struct sw_preflight *sw_preflight_start(struct sw_switch *sw, enum sw_kind kind,
 	p->force = force;
 	p->fn = fn;
 	p->arg = arg;
-	p->until_us = bg_now_us() + sw->cfg->prepare_us;
+	p->patience_us = bg_now_us() + BG_MAX(sw->cfg->prepare_us, PATIENCE_US);
 	p->timer = bg_timer_new(sw->dm->loop, on_again, p);
 	p->open = 2;
 	sw_ask_health(sw, p, sw->cfg->prepare_us, on_health, p);

@@ -31,8 +31,8 @@ struct sw_preflight;
 /* rules are borrowed; seen_epoch: the highest in answers and commits; why: of the first no-go. */
 typedef void (*sw_preflight_fn)(void *arg, bool go, struct json_object *rules, int64_t seen_epoch,
 				const struct bg_err *why);
-/* Gather (statuses, brokers, partitions, commits: at once) and judge; what is transient is looked at again
- * until prepare-timeout is over. fn is called once, later, unless cancelled. */
+/* Gather (statuses, brokers, partitions, commits: at once) and judge; what is transient (a rebalance, a
+ * start) is looked at again for some seconds. fn is called once, later, unless cancelled. */
 struct sw_preflight *sw_preflight_start(struct sw_switch *sw, enum sw_kind kind, enum bg_color to, bool force,
 					sw_preflight_fn fn, void *arg);
 void sw_preflight_cancel(struct sw_preflight *p);
