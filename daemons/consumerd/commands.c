@@ -177,8 +177,6 @@ static void carry_out_pause(struct con *c, struct con_cmd *cmd)
 {
 	if (!cmd->epoch)
 		c->local_pause = true;
-	else
-		c->ep.needs_name = false;
 	con_event(c, CON_EV_PAUSE, cmd->epoch ? "pause" : "local pause");
 }
 
@@ -246,8 +244,12 @@ static void admit(struct con *c, struct con_cmd *cmd)
 		bg_log(BG_NOTICE, "epoch", "epoch %lld accepted, %s", (long long)cmd->epoch,
 		       cmd->side == CON_SIDE_ACTIVE ? "active" : "paused");
 		c->commands->writing = cmd;
-		if (cmd->kind != CON_CMD_PREPARE)
-			c->ep.needs_name = false; /* it is carried out as soon as it is on disk */
+		/*
+		 * Only a resume that named this process ends the need of a name. A pause does not: one of an old epoch,
+		 * taken before the floor was known, would let a late resume in (tests/model, "a pause frees from naming").
+		 */
+		if (cmd->kind == CON_CMD_RESUME)
+			c->ep.needs_name = false;
 		con_changed(c);
 		con_state_save(c, durable, c);
 		return;

@@ -28,6 +28,7 @@ struct con_commands {
 	int n;
 	struct con_cmd *writing;                         /* waits for its epoch to be durable */
 	int64_t handed_epoch, pause_epoch;               /* of c->handed and c->last_pause */
+	bool proof_asked;                                /* a commit for the proof of a pause is under way */
 	bool start_commit;                               /* the start's commit is awaited */
 	int64_t drain_from_us, drained_us, committed_us; /* of the drain under way */
 	int64_t resume_from_us, positioned_us;

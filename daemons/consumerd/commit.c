@@ -35,6 +35,7 @@ static struct {
 	struct waiter now[MAX_WAITERS], next[MAX_WAITERS];
 	size_t nnow, nnext;
 	struct bg_offs sent;
+	int64_t sent_floor; /* the f of `sent`, when it has every started partition; else 0 */
 } m;
 
 static void send_commit(struct con *c);
@@ -103,6 +104,18 @@ bool con_commit_dirty(const struct con *c)
 	return false;
 }
 
+bool con_commit_proof_pending(const struct con *c)
+{
+	if (con_commit_dirty(c))
+		return true;
+	if (c->cfg.mode == CON_PLAIN || c->local_pause || c->proved_floor >= c->ep.epoch)
+		return false;
+	for (size_t i = 0; i < c->parts.n; i++)
+		if (c->parts.v[i]->assigned && c->parts.v[i]->started && c->parts.v[i]->acked >= 0)
+			return true;
+	return false;
+}
+
 int64_t con_commit_last_us(const struct con *c)
 {
 	(void)c;
@@ -127,6 +140,7 @@ static bool retriable(rd_kafka_resp_err_t err)
 /* The commit of `m.sent` was acknowledged. */
 static void note_committed(struct con *c)
 {
+	c->proved_floor = BG_MAX(c->proved_floor, m.sent_floor);
 	for (size_t i = 0; i < m.sent.n; i++) {
 		const struct bg_off *o = &m.sent.v[i];
 		struct con_part *p = con_part_find(&c->parts, o->topic, o->partition);
@@ -188,6 +202,7 @@ static rd_kafka_topic_partition_list_t *build(struct con *c, bool force)
 	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(8);
 
 	bg_offs_free(&m.sent);
+	m.sent_floor = force ? con_epochs_highest(&c->ep) : 0;
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 		struct bg_meta meta = {.epoch = p->epoch, .floor = con_epochs_highest(&c->ep)};

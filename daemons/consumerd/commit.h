@@ -21,6 +21,11 @@ void con_commit_detach(struct con *c); /* waiting callbacks end with _DESTROY */
 void con_commit_request(struct con *c, bool force, con_commit_fn fn, void *arg);
 /* Is anything acknowledged that the broker has not confirmed? */
 bool con_commit_dirty(const struct con *c);
+/*
+ * Is the proof of a pause at the accepted epoch still to be had? What was acknowledged must be committed, and the
+ * broker must know the epoch from every partition's f: who reads it later then refuses an older command.
+ */
+bool con_commit_proof_pending(const struct con *c);
 /* The last commit's round trip, microseconds; 0: none yet. */
 int64_t con_commit_last_us(const struct con *c);
 /* Call now and then (timer): commits when there is something. */

@@ -63,6 +63,7 @@ struct con {
 
 	enum con_state state;
 	struct con_epochs ep;
+	int64_t proved_floor; /* the f that every started partition's commit carries at the broker */
 	int64_t work_epoch; /* the epoch it is ACTIVE (or DRAINING) under: *from* keeps its old one after prepare */
 	int64_t since_real_us, since_us;
 	uint64_t seq;     /* grows with every change that status shows */

@@ -19,6 +19,16 @@ static bool eager_waits(const struct con *c)
 	return false;
 }
 
+/* The commit that proves: con_commands_committed, which is called after every commit, does the rest. */
+static void proof_is_in(void *arg, rd_kafka_resp_err_t err)
+{
+	struct con *c = arg;
+
+	(void)err;
+	if (c->commands)
+		c->commands->proof_asked = false;
+}
+
 void con_commands_drain(struct con *c)
 {
 	struct con_commands *q = c->commands;
@@ -43,10 +53,10 @@ void con_commands_check_drained(struct con *c)
 	if (!q->drained_us) {
 		q->drained_us = bg_now_us();
 		/* The commit leaves at once; what was asked for before is in the same one or in the next. */
-		if (con_commit_dirty(c))
-			con_commit_request(c, false, NULL, NULL);
+		if (con_commit_proof_pending(c))
+			con_commit_request(c, true, proof_is_in, c);
 	}
-	if (con_commit_dirty(c) && !eager_waits(c))
+	if (con_commit_proof_pending(c) && !eager_waits(c))
 		return;
 	con_event(c, CON_EV_DRAINED, "drained");
 }
@@ -55,7 +65,7 @@ void con_commands_committed(struct con *c)
 {
 	struct con_commands *q = c->commands;
 
-	if (!q || con_commit_dirty(c))
+	if (!q || con_commit_proof_pending(c))
 		return;
 	if (q->drained_us && !q->committed_us)
 		q->committed_us = bg_now_us();
@@ -67,7 +77,7 @@ void con_commands_committed(struct con *c)
 void con_commands_prove(struct con *c)
 {
 	struct con_cmd *cmd, *next;
-	bool dirty = con_commit_dirty(c);
+	bool dirty = con_commit_proof_pending(c);
 
 	/* A handle that was made anew while FENCED waits joined from here on. */
 	if (!c->stopping)
@@ -75,6 +85,11 @@ void con_commands_prove(struct con *c)
 
 	if (!dirty && c->commands->drained_us && !c->commands->committed_us)
 		c->commands->committed_us = bg_now_us();
+	/* Paused before, and now at a higher epoch: the broker has to learn it. */
+	if (dirty && c->state != CON_DRAINING && !c->commands->proof_asked) {
+		c->commands->proof_asked = true;
+		con_commit_request(c, true, proof_is_in, c);
+	}
 	for (cmd = c->commands->head; cmd; cmd = next) {
 		next = cmd->next;
 		if (cmd->kind != CON_CMD_PAUSE || !cmd->admitted || (dirty && !cmd->eager))

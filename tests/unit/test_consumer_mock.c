@@ -289,6 +289,34 @@ static void killed_and_started_it_is_paused_at_its_epoch(void **state)
 	assert_string_equal(word("error"), "epoch_conflict");
 }
 
+/* tests/model, "a pause frees from naming": a late pause, then a late resume, let a second colour in. */
+static void without_its_file_only_a_named_resume_counts(void **state)
+{
+	_cleanup_free_ char *file = bg_xasprintf("%s/state/state.json", w.dir), *named = NULL;
+
+	(void)state;
+	stop_daemon(SIGKILL);
+	assert_int_equal(unlink(file), 0);
+	start_daemon();
+	assert_true(await("state", "PAUSED", 20));
+	assert_true(await("joined", "true", 30));
+	assert_int_equal(bg_json_int(w.answer, "epoch", 0), 6); /* from the commits */
+	bg_strlcpy(w.incarnation, word("incarnation"), sizeof w.incarnation);
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":7}"), 200);
+	assert_int_equal(resume(8, OFFSETS), 409);
+	assert_string_equal(word("error"), "wrong_target");
+	/* Not even after another start: the file knows that it is not sure. */
+	stop_daemon(SIGTERM);
+	start_daemon();
+	assert_true(await("joined", "true", 30));
+	assert_true(await("state", "PAUSED", 20));
+	bg_strlcpy(w.incarnation, word("incarnation"), sizeof w.incarnation);
+	assert_int_equal(resume(8, OFFSETS), 409);
+	assert_string_equal(word("error"), "wrong_target");
+	named = bg_xasprintf(",\"incarnation\":\"%s\"" OFFSETS, w.incarnation);
+	assert_int_equal(resume(8, named), 200);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +326,7 @@ int main(void)
 		cmocka_unit_test(an_unconfirmed_commit_is_no_proof),
 		cmocka_unit_test(fenced_while_active_waits_for_a_higher_epoch),
 		cmocka_unit_test(killed_and_started_it_is_paused_at_its_epoch),
+		cmocka_unit_test(without_its_file_only_a_named_resume_counts),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
