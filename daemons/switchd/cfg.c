@@ -46,7 +46,7 @@ const struct bg_conf_key sw_conf_table[] = {
 	 BG_CONF_RELOAD, "how long after a switch a rollback is allowed"},
 	{"switch:*", "initial-offset", BG_CONF_ENUM, "fail", 0, 0, "fail|earliest|latest", BG_CONF_RELOAD,
 	 "where a partition starts that nobody has an offset of; fail: only those newer than the last switch start, at their earliest"},
-	{"switch:*", "max-lag", BG_CONF_INT, "0", 0, INT64_MAX, NULL, BG_CONF_RELOAD,
+	{"switch:*", "max-lag", BG_CONF_INT, "0", 0, 1000000000000, NULL, BG_CONF_RELOAD,
 	 "no-go when the active colour lags by more records; 0: no limit"},
 	{"switch:*", "max-error-rate", BG_CONF_DOUBLE, "1", 0, 100, NULL, BG_CONF_RELOAD,
 	 "no-go when the active colour fails at more records, percent"},

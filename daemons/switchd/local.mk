@@ -20,3 +20,5 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 sbin_PROGRAMS += bg-switchd
 bg_switchd_SOURCES = daemons/switchd/main.c
 bg_switchd_LDADD = libswitchd.a $(BG_COMMON_LIBS)
+dist_man_MANS += man/bg-switchd.8
+dist_examples_DATA += etc/switchd.ini

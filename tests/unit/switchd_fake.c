@@ -31,8 +31,8 @@ static uint64_t add_call(const char *verb, const struct sw_order *o, sw_fan_fn f
 	if (o->offs)
 		bg_offs_copy(&c->offs, o->offs);
 	if (strcmp(verb, "status") != 0) {
-		_cleanup_free_ char *w = bg_xasprintf("%s%lld:%s%s", verb, (long long)o->epoch, o->colors & 1 ? "b" : "",
-						      o->colors & 2 ? "g" : "");
+		_cleanup_free_ char *w = bg_xasprintf("%s%lld:%s%s", verb, (long long)o->epoch,
+						      o->colors & 1 ? "b" : "", o->colors & 2 ? "g" : "");
 		note(w);
 		the->sent++;
 	}
@@ -96,7 +96,8 @@ static int s_read_record(struct sw_store *s, const char *sw, char **ret, struct 
 	return 0;
 }
 
-static int s_write_record(struct sw_store *s, const char *sw, const char *json, int64_t expect, struct bg_err *err)
+static int s_write_record(struct sw_store *s, const char *sw, const char *json, int64_t expect,
+			  struct bg_err *err)
 {
 	_cleanup_json_ struct json_object *j = NULL;
 
@@ -107,8 +108,8 @@ static int s_write_record(struct sw_store *s, const char *sw, const char *json, 
 		return bg_err_set(err, -ENOSPC, "store", "the disk is full");
 	}
 	if (expect != the->record_rev)
-		return bg_err_set(err, -ESTALE, "revision_changed", "expected %lld, is %lld", (long long)expect,
-				  (long long)the->record_rev);
+		return bg_err_set(err, -ESTALE, "revision_changed", "expected %lld, is %lld",
+				  (long long)expect, (long long)the->record_rev);
 	assert_int_equal(bg_json_parse(json, strlen(json), &j, err), 0);
 	the->record_rev = bg_json_int(j, "revision", 0);
 	the->record_writes++;
@@ -127,7 +128,8 @@ static int s_read_snapshot(struct sw_store *s, const char *sw, int64_t epoch, ch
 	return -ENOENT;
 }
 
-static int s_write_snapshot(struct sw_store *s, const char *sw, int64_t epoch, const char *json, struct bg_err *err)
+static int s_write_snapshot(struct sw_store *s, const char *sw, int64_t epoch, const char *json,
+			    struct bg_err *err)
 {
 	(void)s;
 	(void)sw;
@@ -174,8 +176,9 @@ static void s_close(struct sw_store *s)
 	(void)s;
 }
 
-static const struct sw_store_ops store_ops = {"fake",	     s_read_record, s_write_record, s_read_snapshot, s_write_snapshot,
-					      s_list, s_append,	    s_read_history, s_close};
+static const struct sw_store_ops store_ops = {"fake",          s_read_record,    s_write_record,
+					      s_read_snapshot, s_write_snapshot, s_list,
+					      s_append,        s_read_history,   s_close};
 static struct sw_store store = {&store_ops};
 
 /* ---- Kafka: answers in the loop's next turn */
@@ -215,12 +218,13 @@ static void answer(const struct bg_offs *offs, bg_offs_fn fn, bg_health_fn healt
 	bg_loop_defer(the->loop, deliver, a);
 }
 
-static void k_committed(void *k, const char *group, const struct bg_offs *parts, int64_t us, bg_offs_fn fn, void *arg)
+static void k_committed(void *k, const char *group, const struct bg_offs *parts, int64_t us, bg_offs_fn fn,
+			void *arg)
 {
 	static const struct bg_offs none;
-	const struct bg_offs *c = strcmp(group, "blue-group") == 0  ? &the->committed[BG_BLUE] :
-				  strcmp(group, "green-group") == 0 ? &the->committed[BG_GREEN] :
-								      &none;
+	const struct bg_offs *c = strcmp(group, "blue-group") == 0    ? &the->committed[BG_BLUE]
+				  : strcmp(group, "green-group") == 0 ? &the->committed[BG_GREEN]
+								      : &none;
 
 	(void)k;
 	(void)parts;
@@ -423,7 +427,8 @@ void fake_await_state(struct fake *f, enum sw_state s)
 		turn(f);
 	}
 	if (f->sw->state != s)
-		fail_msg("state is %s, not %s; so far: %s", sw_state_name(f->sw->state), sw_state_name(s), f->order.s);
+		fail_msg("state is %s, not %s; so far: %s", sw_state_name(f->sw->state), sw_state_name(s),
+			 f->order.s);
 }
 
 void fake_settle(struct fake *f)
@@ -444,7 +449,9 @@ static void well(struct fake *f, const struct fake_call *c, struct sw_inst *i, s
 		for (size_t k = 0; k < i->n_part; k++)
 			bg_offs_set(&say->offs, "orders", i->part[k].partition, 200 + i->part[k].partition,
 				    f->sw->rec.snapshot_epoch);
-	say->state = strcmp(v, "pause") == 0 ? SW_I_PAUSED : strcmp(v, "resume") == 0 ? SW_I_ACTIVE : i->state;
+	say->state = strcmp(v, "pause") == 0    ? SW_I_PAUSED
+		     : strcmp(v, "resume") == 0 ? SW_I_ACTIVE
+						: i->state;
 }
 
 void fake_answer(struct fake *f, const char *verb, void (*change)(struct sw_inst *i, struct fake_say *say))
@@ -464,7 +471,8 @@ void fake_answer(struct fake *f, const char *verb, void (*change)(struct sw_inst
 		well(f, &c, i, &say);
 		if (change)
 			change(i, &say);
-		*r = (struct sw_reply){.inst = i, .verdict = say.verdict, .epoch = say.epoch, .state = say.state};
+		*r = (struct sw_reply){
+			.inst = i, .verdict = say.verdict, .epoch = say.epoch, .state = say.state};
 		r->was_active = say.was_active;
 		r->committed = true;
 		r->offs = say.offs;
@@ -498,5 +506,6 @@ void fake_all_well(struct fake *f, enum sw_state until)
 			turn(f);
 	}
 	if (f->sw->state != until)
-		fail_msg("state is %s, not %s; so far: %s", sw_state_name(f->sw->state), sw_state_name(until), f->order.s);
+		fail_msg("state is %s, not %s; so far: %s", sw_state_name(f->sw->state), sw_state_name(until),
+			 f->order.s);
 }

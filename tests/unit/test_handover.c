@@ -217,7 +217,8 @@ static void unknown_partitions_start_only_by_policy(void **state)
 	_cleanup_offs_ struct bg_offs u = BG_OFFS_INIT, u2 = BG_OFFS_INIT;
 
 	bg_offs_set(&w->blue, "orders", 0, 10, 0);
-	assert_int_equal(unknown(w, SW_INITIAL_FAIL, &u), 0); /* nothing was ever handed over: nobody is newer */
+	assert_int_equal(unknown(w, SW_INITIAL_FAIL, &u),
+			 0); /* nothing was ever handed over: nobody is newer */
 	assert_int_equal(unknown(w, SW_INITIAL_LATEST, &u2), 3);
 }
 

@@ -132,7 +132,9 @@ static void lock_is_held_for_life(void **state)
 	pid_t pid = fork();
 
 	if (pid == 0)
-		_exit(sw_store_file_open(w->dir, &second, &err) == -EWOULDBLOCK && strstr(err.msg, w->dir) ? 0 : 1);
+		_exit(sw_store_file_open(w->dir, &second, &err) == -EWOULDBLOCK && strstr(err.msg, w->dir)
+			      ? 0
+			      : 1);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
 	sw_store_close(w->s);
@@ -182,7 +184,9 @@ static void temporary_file_is_no_record(void **state)
 	struct sw_record r;
 
 	assert_int_equal(put(w, 1, 0), 0);
-	cmd = bg_xasprintf("cd '%s/orders' && for s in tmp .tmp new; do head -c 50 record.json > record.json.$s; done", w->dir);
+	cmd = bg_xasprintf(
+		"cd '%s/orders' && for s in tmp .tmp new; do head -c 50 record.json > record.json.$s; done",
+		w->dir);
 	assert_int_equal(system(cmd), 0);
 	assert_int_equal(get(w, &r), 0);
 	assert_int_equal(r.revision, 1);
@@ -205,7 +209,8 @@ static void snapshots(void **state)
 	assert_int_equal(o->read_snapshot(w->s, "orders", 7, &text, &err), -ENOENT);
 	assert_int_equal(o->write_snapshot(w->s, "orders", 10, "{\"a\":1}", &err), 0);
 	assert_int_equal(o->write_snapshot(w->s, "orders", 9, "{\"a\":2}", &err), 0);
-	junk = bg_xasprintf("touch '%s'/orders/snapshots/x.json '%s'/orders/snapshots/11.json.tmp", w->dir, w->dir);
+	junk = bg_xasprintf("touch '%s'/orders/snapshots/x.json '%s'/orders/snapshots/11.json.tmp", w->dir,
+			    w->dir);
 	assert_int_equal(system(junk), 0);
 	free(v);
 	assert_int_equal(o->list_snapshots(w->s, "orders", &v, &n, &err), 0);
@@ -252,7 +257,8 @@ static void history_newest_first_last_line_of_an_id_counts(void **state)
 static void torn_history_line_hides_no_other(void **state)
 {
 	struct world *w = *state;
-	_cleanup_free_ char *cmd = bg_xasprintf("printf '{\"id\":\"torn\"' >> '%s/orders/history.jsonl'", w->dir);
+	_cleanup_free_ char *cmd =
+		bg_xasprintf("printf '{\"id\":\"torn\"' >> '%s/orders/history.jsonl'", w->dir);
 	_cleanup_json_ struct json_object *l = NULL, *l2 = NULL;
 
 	append(w, "1", 0);

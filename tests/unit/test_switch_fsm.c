@@ -20,7 +20,13 @@ struct row {
 
 /* The cells that do something; all others stay where they are and IGNORE or REFUSE. */
 static const struct row rows[] = {
-#define R(s, e, n, a) {SW_##s, SW_EV_##e, {SW_##n, SW_ACT_##a}}
+#define R(s, e, n, a)                                                                                        \
+	{                                                                                                    \
+		SW_##s, SW_EV_##e,                                                                           \
+		{                                                                                            \
+			SW_##n, SW_ACT_##a                                                                   \
+		}                                                                                            \
+	}
 	R(UNKNOWN, INIT, PREFLIGHT, CHECK),
 	R(UNKNOWN, OK, IDLE, NONE),
 	R(UNKNOWN, STALE, INTENT, INTEND),
@@ -96,10 +102,12 @@ static void every_cell(void **state)
 					 sw_event_name((enum sw_event)e), filled[s][e]);
 			if (r && (c.next != r->cell.next || c.action != r->cell.action))
 				fail_msg("%s x %s gives %s/%s", sw_state_name((enum sw_state)s),
-					 sw_event_name((enum sw_event)e), sw_state_name(c.next), sw_action_name(c.action));
+					 sw_event_name((enum sw_event)e), sw_state_name(c.next),
+					 sw_action_name(c.action));
 			if (!r && (c.next != s || (c.action != SW_ACT_IGNORE && c.action != SW_ACT_REFUSE)))
-				fail_msg("%s x %s should do nothing, gives %s/%s", sw_state_name((enum sw_state)s),
-					 sw_event_name((enum sw_event)e), sw_state_name(c.next), sw_action_name(c.action));
+				fail_msg("%s x %s should do nothing, gives %s/%s",
+					 sw_state_name((enum sw_state)s), sw_event_name((enum sw_event)e),
+					 sw_state_name(c.next), sw_action_name(c.action));
 		}
 	}
 }

@@ -438,7 +438,8 @@ static void stale_is_never_repeated(void **state)
 	fake_answer(f, "prepare", NULL);
 	fake_answer(f, "pause", blue0_stale_40);
 	c = fake_await(f, "prepare");
-	assert_int_equal(c->order.epoch, 41); /* 1 + the highest seen, same to, the other colour paused at it */
+	assert_int_equal(c->order.epoch,
+			 41); /* 1 + the highest seen, same to, the other colour paused at it */
 	assert_int_equal(c->order.active, BG_GREEN);
 	fake_all_well(f, SW_SOAKING);
 	assert_string_equal(f->order.s, "prepare2:bg pause2:b prepare41:bg pause41:b commits resume41:g");
@@ -574,7 +575,8 @@ static void init_from_earliest(void **state)
 
 	for (int p = 0; p < 4; p++) {
 		bg_offs_set(&f->ranges, "orders", p, 5, 0);
-		bg_offs_set(&f->committed[BG_GREEN], "orders", p, 70, 0); /* lying about: the person's word wins */
+		bg_offs_set(&f->committed[BG_GREEN], "orders", p, 70,
+			    0); /* lying about: the person's word wins */
 	}
 	sw_run_start(f->sw, &rq);
 	fake_await(f, "prepare");
@@ -666,7 +668,8 @@ static void recover_in(struct fake *f, enum sw_state phase)
 
 static void recovery_goes_forward_at_the_same_epoch(void **state)
 {
-	static const enum sw_state phases[] = {SW_INTENT, SW_PREPARING, SW_PAUSING, SW_TRANSFER, SW_RESUMING, SW_VERIFYING};
+	static const enum sw_state phases[] = {SW_INTENT,   SW_PREPARING, SW_PAUSING,
+					       SW_TRANSFER, SW_RESUMING,  SW_VERIFYING};
 
 	for (size_t n = 0; n < BG_ARRAY_SIZE(phases); n++) {
 		struct fake *f = *state;
