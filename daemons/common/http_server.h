@@ -46,20 +46,20 @@ struct bg_http_opts {
 	const char *const *hosts; /* further Host names that are allowed, NULL-terminated; may be NULL */
 	bool open_read, faults;
 	int max_connections; /* 0: 1024; beyond, the listener waits */
-	int64_t request_timeout_us; /* from accept, or a later request's first byte, to the end of its body; 0: 10 s */
+	/* From accept, or a later request's first byte, to the end of its body; 0: 10 s. */
+	int64_t request_timeout_us;
 };
 
 struct bg_http_server *bg_http_server_new(struct bg_loop *l, const struct bg_http_opts *o);
-void bg_http_server_free(
-	struct bg_http_server *
-		s); /* held requests are answered 503 shutting_down first, and their on_gone is called; not from a handler */
+/* Held requests are answered 503 shutting_down first, and their on_gone is called. Not from a handler. */
+void bg_http_server_free(struct bg_http_server *s);
 /* "127.0.0.1:8080", "[::1]:0"; port 0 picks one, see bg_http_server_port. */
 int bg_http_server_tcp(struct bg_http_server *s, const char *addr, struct bg_err *err);
 /* umask before bind, mode 0660, group by name (NULL: unchanged); a stale socket is removed only after ECONNREFUSED. */
 int bg_http_server_unix(struct bg_http_server *s, const char *path, const char *group, struct bg_err *err);
 int bg_http_server_port(const struct bg_http_server *s); /* of the first TCP listener; 0: none */
-void bg_http_server_set_token(struct bg_http_server *s, const char *token, bool open_read,
-			      bool faults); /* reload; no token is refused while it listens beyond loopback */
+/* For a reload. To have no token is refused while it listens beyond loopback. */
+void bg_http_server_set_token(struct bg_http_server *s, const char *token, bool open_read, bool faults);
 
 /* The request, valid until it is answered. A handler may hold it and answer later (loop thread). */
 const char *bg_http_param(struct bg_http_req *r, const char *name); /* {name} of the path */
@@ -88,8 +88,8 @@ void bg_http_set_header(struct bg_http_req *r, const char *name, const char *val
 
 /* A stream (server-sent events): start, send any number, end. Client that reads too slowly (1 MiB queued) is closed. */
 void bg_http_stream_start(struct bg_http_req *r, const char *content_type);
-int bg_http_stream_send(struct bg_http_req *r, const char *data,
-			size_t len); /* -EPIPE: gone or too slow; on_gone follows */
+/* -EPIPE: gone or too slow; on_gone follows. */
+int bg_http_stream_send(struct bg_http_req *r, const char *data, size_t len);
 void bg_http_stream_end(struct bg_http_req *r);
 
 #endif
