@@ -545,6 +545,33 @@ static void test_expired(void **state)
 	fx_free(&x);
 }
 
+/* Retention moves the log's start while the topic is read: what was read stays judged, the rest is by the ledger. */
+static void test_overtaken_by_retention(void **state)
+{
+	struct fx x;
+	uint32_t part;
+
+	(void)state;
+	fx_init(&x);
+	fx_instance(&x, "blue-0", "blue", 100);
+	fx_record(&x, 0, 1000, 1, 0, 0);
+	fx_records(&x, 0, 1010, 1, 0, 3, 9);
+	fx_records(&x, 0, 2000, 1, 0, 12, 19);
+	fx_read(&x);
+	part = vf_judge_range(x.j, "orders", 0, 0, 20);
+	for (int64_t o = 0; o < 5; o++)
+		vf_judge_message(x.j, part, o, 0, -1);                    /* 1 and 2 are lost */
+	assert_int_equal(vf_judge_range(x.j, "orders", 0, 15, 20), part); /* 10 and 11 are gone */
+	for (int64_t o = 15; o < 20; o++)
+		vf_judge_message(x.j, part, o, 0, -1);
+	vf_judge_partition_done(x.j, part);
+	assert_int_equal(fx_finish(&x), 1);
+	assert_int_equal(x.j->lost_n, 4);
+	assert_int_equal(x.j->lost_by_why[VF_EXPIRED], 2);
+	assert_int_equal(x.notes.errors.n, 0);
+	fx_free(&x);
+}
+
 static void skipped(struct fx *x, int64_t t_us, int64_t o, const char *reason)
 {
 	fx_raw(x, 0,
@@ -788,6 +815,7 @@ int main(void)
 		cmocka_unit_test(test_plain_mode),
 		cmocka_unit_test(test_ranges),
 		cmocka_unit_test(test_expired),
+		cmocka_unit_test(test_overtaken_by_retention),
 		cmocka_unit_test(test_skip),
 		cmocka_unit_test(test_asynchronous_handler),
 		cmocka_unit_test(test_numbers),

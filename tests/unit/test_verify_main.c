@@ -351,6 +351,38 @@ static void test_report_of_faults(void **state)
 	fx_free(&x);
 }
 
+/* The mock cluster keeps 5 MiB a partition: what was there when the end was noted is deleted before it is read. */
+static void test_overtaken_by_retention(void **state)
+{
+	enum { SIZE = 200000, BEFORE = 20, AFTER = 20 };
+	char *value = bg_xcalloc(1, SIZE);
+	struct vf_topics *topics = NULL;
+	struct bg_err err = BG_ERR_INIT;
+	struct fx x;
+
+	(void)state;
+	assert_int_equal(rd_kafka_mock_topic_create(cluster, "trimmed", 1, 1), 0);
+	fx_init(&x);
+	x.j = vf_judge_new(&x.opts, 0, &x.notes);
+	assert_int_equal(vf_topics_open(bootstrap, NULL, 0, &topics, &err), 0);
+	for (int i = 0; i < BEFORE + AFTER; i++) {
+		assert_int_equal(rd_kafka_producev(rk, RD_KAFKA_V_TOPIC("trimmed"), RD_KAFKA_V_PARTITION(0),
+						   RD_KAFKA_V_VALUE(value, SIZE),
+						   RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END),
+				 0);
+		assert_int_equal(rd_kafka_flush(rk, 10000), 0);
+		if (i == BEFORE - 1)
+			assert_int_equal(vf_topics_end(topics, "trimmed", &err), 0);
+	}
+	assert_int_equal(vf_topics_read(topics, x.j, &err), 0);
+	assert_true(x.j->parts[0].low > 0);
+	assert_int_equal(x.j->parts[0].high, BEFORE);
+	assert_int_equal(x.j->parts[0].in_topic, BEFORE - x.j->parts[0].low);
+	vf_topics_free(topics);
+	free(value);
+	fx_free(&x);
+}
+
 static void test_number_parse(void **state)
 {
 	uint32_t run = 0;
@@ -378,6 +410,7 @@ int main(void)
 		cmocka_unit_test(test_usage),
 		cmocka_unit_test(test_bad_property),
 		cmocka_unit_test(test_report_of_faults),
+		cmocka_unit_test(test_overtaken_by_retention),
 		cmocka_unit_test(test_number_parse),
 	};
 

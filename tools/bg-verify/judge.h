@@ -112,6 +112,7 @@ struct vf_part {
 	int64_t processed, processings, skipped;
 	/* of the topic */
 	bool read;
+	int64_t next; /* offset behind the last record that was read */
 	int64_t low, high, in_topic, judged, matched, other_run, after_last, lost;
 	size_t ahead_at;   /* cursor into its ranges of ahead */
 	size_t lost_range; /* its last range in lost, + 1 */
@@ -212,7 +213,8 @@ static inline void vf_judge_boots(struct vf_judge *j, size_t nboots)
 void vf_judge_event(struct vf_judge *j, const struct vf_event *ev);
 void vf_judge_ledgers_done(struct vf_judge *j);
 
-/* Log start and end of a partition, before its records. Returns its index. */
+/* Log start and end of a partition, before its records; again, when retention moved the start while it was
+ * read. Returns its index. */
 uint32_t vf_judge_range(struct vf_judge *j, const char *topic, int32_t p, int64_t low, int64_t high);
 /* A record of the topic; per partition with growing offsets. seq -1: it carries no number. */
 void vf_judge_message(struct vf_judge *j, uint32_t part, int64_t offset, uint32_t run, int64_t seq);

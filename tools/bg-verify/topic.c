@@ -233,6 +233,48 @@ static struct part *part_of(struct vf_topics *t, const rd_kafka_message_t *m, si
 	return NULL;
 }
 
+/* Assign the partition anew: after an offset out of range a seek starts no fetch (librdkafka 2.0.2). */
+static rd_kafka_resp_err_t start_at(struct vf_topics *t, const struct part *q, int64_t offset)
+{
+	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+	rd_kafka_error_t *e;
+	rd_kafka_resp_err_t rc;
+
+	rd_kafka_topic_partition_list_add(l, q->topic, q->p)->offset = offset;
+	e = rd_kafka_incremental_unassign(t->rk, l);
+	if (!e)
+		e = rd_kafka_incremental_assign(t->rk, l);
+	rc = e ? rd_kafka_error_code(e) : RD_KAFKA_RESP_ERR_NO_ERROR;
+	if (e)
+		rd_kafka_error_destroy(e);
+	rd_kafka_topic_partition_list_destroy(l);
+	return rc;
+}
+
+/* Retention went on while we read, and overtook us: go on at the new start of the log. */
+static int overtaken(struct vf_topics *t, struct vf_judge *j, struct part *q, rd_kafka_resp_err_t why,
+		     struct bg_err *err)
+{
+	int64_t low, high;
+	rd_kafka_resp_err_t e = rd_kafka_query_watermark_offsets(t->rk, q->topic, q->p, &low, &high, ASK_MS);
+
+	if (!e && low > q->low) {
+		q->low = low;
+		vf_judge_range(j, q->topic, q->p, low, q->high);
+		if (low >= q->high) {
+			part_done(t, q);
+			return 0;
+		}
+		e = start_at(t, q, low);
+	} else if (!e) {
+		e = why; /* it has not moved: something else is wrong */
+	}
+	if (e)
+		return bg_err_set(err, -EIO, "topic_unreadable", "%s [%d]: log start %lld: %s", q->topic,
+				  q->p, (long long)q->low, rd_kafka_err2str(e));
+	return 0;
+}
+
 /* One event of the queue. */
 static int take(struct vf_topics *t, struct vf_judge *j, const rd_kafka_message_t *m, size_t *hint,
 		struct bg_err *err)
@@ -246,13 +288,16 @@ static int take(struct vf_topics *t, struct vf_judge *j, const rd_kafka_message_
 			part_done(t, q);
 		return 0;
 	}
-	if (m->err) {
-		/* Brokers that come and go are librdkafka's to handle; STUCK_MS ends it. What names a partition is final. */
-		if (!q)
-			return 0;
+	if (q && !q->done &&
+	    (m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+	     m->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE))
+		return overtaken(t, j, q, m->err, err);
+	/* Brokers that come and go are librdkafka's to handle; STUCK_MS ends it. What names a partition is final. */
+	if (m->err && (!q || q->done))
+		return 0;
+	if (m->err)
 		return bg_err_set(err, -EIO, "topic_unreadable", "%s [%d]: %s", q->topic, q->p,
 				  rd_kafka_message_errstr(m));
-	}
 	if (!q || q->done)
 		return 0;
 	if (m->offset < q->high) {
@@ -283,7 +328,8 @@ static int consume(struct vf_topics *t, struct vf_judge *j, struct bg_err *err)
 
 		if (m) {
 			rc = take(t, j, m, &hint, err);
-			if (!m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF)
+			if (!m->err || m->err == RD_KAFKA_RESP_ERR__PARTITION_EOF ||
+			    m->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET)
 				last = now_ms();
 			rd_kafka_message_destroy(m);
 		} else if (now_ms() - last > STUCK_MS) {

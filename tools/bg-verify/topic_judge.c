@@ -9,22 +9,6 @@
 #include "bg-verify/switches.h"
 #include "common/mem.h"
 
-uint32_t vf_judge_range(struct vf_judge *j, const char *topic, int32_t p, int64_t low, int64_t high)
-{
-	uint32_t no = vf_part_find(j, NULL, topic, strlen(topic), p);
-	struct vf_part *q = &j->parts[no];
-
-	q->read = true;
-	q->low = low;
-	q->high = high;
-	j->topic_read = true;
-	/* From here on counted by the records that exist, see count_ahead. */
-	for (size_t i = 0; i < j->ahead.n; i++)
-		if (j->ahead.v[i].part == no)
-			j->ahead.v[i].count = 0;
-	return no;
-}
-
 /* First offset that is judged, and the one behind the last. */
 static void bounds(const struct vf_judge *j, const struct vf_part *q, int64_t *lo, int64_t *hi)
 {
@@ -120,6 +104,7 @@ void vf_judge_message(struct vf_judge *j, uint32_t part, int64_t offset, uint32_
 
 	bounds(j, q, &lo, &hi);
 	q->in_topic++;
+	q->next = offset + 1;
 	if (entry & VF_M_SLOT)
 		q->matched++;
 	if (seq >= 0)
@@ -147,12 +132,12 @@ void vf_judge_message(struct vf_judge *j, uint32_t part, int64_t offset, uint32_
 	vf_lose(j, part, offset, 1, entry & VF_M_IN ? VF_GIVEN : VF_NEVER, run, seq);
 }
 
-/* Offsets that are gone from the log, but lay behind the start and before what was processed. */
-static void expired(struct vf_judge *j, uint32_t part)
+/* Offsets that are gone from the log and lay between `at` and what was processed: nobody can process them now. */
+static void expired(struct vf_judge *j, uint32_t part, int64_t at, int64_t end)
 {
 	struct vf_part *q = &j->parts[part];
-	int64_t at = q->base, end = BG_MIN(q->low, q->max_done);
 
+	end = BG_MIN(end, q->max_done);
 	if (j->opts.has_run || at < 0)
 		return;
 	while (at < end && (at = vf_map_next(&q->map, at, VF_M_DONE, 0, end)) < end) {
@@ -163,12 +148,27 @@ static void expired(struct vf_judge *j, uint32_t part)
 	}
 }
 
+uint32_t vf_judge_range(struct vf_judge *j, const char *topic, int32_t p, int64_t low, int64_t high)
+{
+	uint32_t no = vf_part_find(j, NULL, topic, strlen(topic), p);
+	struct vf_part *q = &j->parts[no];
+
+	expired(j, no, q->read ? q->next : q->base, low);
+	/* From here on counted by the records that exist, see count_ahead. */
+	for (size_t i = 0; !q->read && i < j->ahead.n; i++)
+		if (j->ahead.v[i].part == no)
+			j->ahead.v[i].count = 0;
+	q->low = q->next = low;
+	q->high = high;
+	q->read = j->topic_read = true;
+	return no;
+}
+
 void vf_judge_partition_done(struct vf_judge *j, uint32_t part)
 {
 	struct vf_part *q = &j->parts[part];
 	int64_t in_range = vf_map_count(&q->map, q->low, q->high, VF_M_SLOT);
 
-	expired(j, part);
 	if (in_range > q->matched)
 		vf_error(
 			j->notes,
