@@ -18,7 +18,8 @@
 
 static struct {
 	uint64_t gen; /* of the start under way; others are void */
-	bool under_way, adopt, checked;
+	bool under_way, adopt;
+	bool asking, checked; /* the log ranges, for an offset that may lie outside of them */
 	int64_t epoch;
 	struct bg_offs own; /* commits of the own group, as read */
 	struct con_start_result refused;
@@ -80,6 +81,7 @@ static void ranges_read(void *arg, const struct bg_err *err, const struct bg_off
 			bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
 		} else {
 			con_ranges_set(c, offs);
+			m.asking = false;
 			m.checked = true;
 			con_start_check_moves(c);
 		}
@@ -96,6 +98,7 @@ static void read_ranges(struct con *c)
 		if (c->parts.v[i]->assigned)
 			bg_offs_at(&held, c->parts.v[i]->topic, c->parts.v[i]->partition);
 	r->c = c;
+	m.asking = true;
 	r->gen = m.gen;
 	bg_aux_ranges(c->aux, &held, CON_READ_DEADLINE_US, ranges_read, r);
 }
@@ -171,7 +174,7 @@ void con_start_check_moves(struct con *c)
 	if (!m.under_way || !m.own.n)
 		return;
 	rc = check_choices(c);
-	if (rc > 0)
+	if (rc > 0 && !m.asking)
 		read_ranges(c);
 	if (rc)
 		return;
@@ -221,7 +224,7 @@ static void begin(struct con *c)
 {
 	m.gen++;
 	m.under_way = true;
-	m.checked = false;
+	m.asking = m.checked = false;
 	memset(&m.refused, 0, sizeof m.refused);
 	bg_offs_free(&m.own);
 	bg_timer_stop(m.retry);
@@ -239,22 +242,23 @@ static void retry_begin(void *arg)
 		begin(arg);
 }
 
-void con_start_begin(struct con *c)
+static void start(struct con *c, bool adopt)
 {
 	if (!m.retry)
 		m.retry = bg_timer_new(c->loop, retry_begin, c);
-	m.adopt = false;
+	m.adopt = adopt;
 	m.epoch = c->ep.epoch;
 	begin(c);
 }
 
+void con_start_begin(struct con *c)
+{
+	start(c, false);
+}
+
 void con_start_adopt(struct con *c)
 {
-	if (!m.retry)
-		m.retry = bg_timer_new(c->loop, retry_begin, c);
-	m.adopt = true;
-	m.epoch = c->ep.epoch;
-	begin(c);
+	start(c, true);
 }
 
 void con_start_again(struct con *c)
