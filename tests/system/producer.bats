@@ -43,7 +43,7 @@ ini() {
 topic() { kafka_topic "$BG_BOOTSTRAP" "$TOPIC" "${1:-8}"; }
 start() { bg_spawn "$1" "$BG_BIN/bg-producerd" -c "$BG_DIR/etc/$1.ini"; }
 # In the foreground, to its own end; the status is bg-producerd's.
-run_it() { timeout 120 "$BG_BIN/bg-producerd" -c "$BG_DIR/etc/$1.ini" >>"$BG_DIR/log/$1.log" 2>&1; }
+run_it() { timeout 120 setsid -w "$BG_BIN/bg-producerd" -c "$BG_DIR/etc/$1.ini" >>"$BG_DIR/log/$1.log" 2>&1; }
 pacing() { "$BG_BUILD/tests/lib/bg-pacing" -b "${BOOTSTRAP:-$BG_BOOTSTRAP}" -t "$TOPIC" "$@"; }
 of() { http GET "$URL/status" && jq -r "$1" <<<"$HTTP_BODY"; }
 is_over() { [ "$(of "$1")" -gt "$2" ]; }
