@@ -65,9 +65,9 @@ static int set_all(rd_kafka_conf_t *conf, const char *bootstrap, char *const *pr
 {
 	static const char *const mine[][2] = {
 		{"group.id", "bg-verify"}, /* librdkafka wants one; nothing is committed, nobody is joined */
-		{"enable.auto.commit", "false"},    {"enable.auto.offset.store", "false"},
-		{"auto.offset.reset", "error"},     {"enable.partition.eof", "true"},
-		{"queued.min.messages", "1000000"},
+		{"enable.auto.commit", "false"},   {"enable.auto.offset.store", "false"},
+		{"auto.offset.reset", "error"},    {"enable.partition.eof", "true"},
+		{"queued.min.messages", "100000"},
 	};
 	_cleanup_free_ char *servers = NULL;
 	int rc;

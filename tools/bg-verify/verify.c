@@ -40,6 +40,7 @@ static const char usage[] =
 	"                              first committed or first processed offset\n"
 	"  --upto end|committed|processed    last one judged: the log's end (default), the last\n"
 	"                              committed or last processed offset\n"
+	"  --until-end                 the same as --upto end\n"
 	"  --clock-error MS            between hosts (default 50); one host's times are exact\n"
 	"  --instance NAME             a ledger of this instance must be there (repeatable)\n"
 	"  --expect-duplicates N       more than N repeats are a violation\n"
@@ -50,7 +51,7 @@ static const char usage[] =
 	"Exit status: 0 good, 1 lost records or two colours active (or too many duplicates),\n"
 	"2 usage, 3 no verdict (damaged or missing ledger, unreadable topic).\n";
 
-enum { O_BOOTSTRAP = 256, O_TOPIC, O_RUN, O_FROM, O_UPTO, O_CLOCK, O_INSTANCE, O_DUPS, O_JSON };
+enum { O_BOOTSTRAP = 256, O_TOPIC, O_RUN, O_FROM, O_UPTO, O_UNTIL_END, O_CLOCK, O_INSTANCE, O_DUPS, O_JSON };
 
 static const struct option options[] = {
 	{"bootstrap", required_argument, NULL, O_BOOTSTRAP},
@@ -62,7 +63,7 @@ static const struct option options[] = {
 	{"instance", required_argument, NULL, O_INSTANCE},
 	{"expect-duplicates", required_argument, NULL, O_DUPS},
 	{"json", no_argument, NULL, O_JSON},
-	{"until-end", no_argument, NULL, O_UPTO + 100},
+	{"until-end", no_argument, NULL, O_UNTIL_END},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -123,7 +124,7 @@ static bool option(struct args *a, int opt, char *value)
 		i = choose(value, upto);
 		a->opts.upto = (enum vf_upto)i;
 		return i >= 0;
-	case O_UPTO + 100:
+	case O_UNTIL_END:
 		a->opts.upto = VF_UPTO_END;
 		return true;
 	case O_CLOCK:

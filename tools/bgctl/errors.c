@@ -22,10 +22,9 @@ static const struct {
 	{"uninitialised", CTL_NO_GO, "`bgctl init` activates the first colour (bgctl init --help)"},
 	{"already_initialised", CTL_NO_GO, "use `bgctl switch`"},
 	{"nothing_to_abort", CTL_NO_GO, "no switch is running; `bgctl rollback` goes back after one"},
-	{"rollback_not_allowed", CTL_NO_GO, "the window has passed: use `bgctl switch`"},
-	{"no_go", CTL_NO_GO, "`bgctl preflight` shows every rule"},
+	{"overloaded", CTL_UNREACHABLE, "try again in a moment"},
+	{"store", CTL_FAILED, "its log says what is wrong with the record of truth or its disk"},
 	{"not_leader", CTL_UNREACHABLE, "ask the leader: set BG_SOCKET to its address"},
-	{"needs_person", CTL_PERSON, "look at `bgctl status` and `bgctl history`"},
 	{"unauthorized", CTL_DENIED, "give the daemon's token by --token-file or BG_TOKEN_FILE"},
 };
 
