@@ -41,7 +41,7 @@ const struct bg_conf_key prod_conf_table[] = {
 	 "records that may wait for acknowledgement; then producing waits"},
 	{"producer", "stop-timeout", BG_CONF_DURATION, "10 s", 0, 3600000000, NULL, BG_CONF_RELOAD,
 	 "at SIGTERM: time for what is queued to be sent"},
-	{"producer", "nice", BG_CONF_INT, "-10", -20, 19, NULL, 0,
+	{"producer", "nice", BG_CONF_INT, "0", -20, 19, NULL, 0,
 	 "priority of the thread that paces, as far as it is allowed; keeps the pace even on a busy machine"},
 	{"http", "listen", BG_CONF_STRING, "127.0.0.1:8081", 0, 0, NULL, 0,
 	 "address and port of the HTTP interface; none = no TCP"},

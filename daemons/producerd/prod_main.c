@@ -3,7 +3,6 @@
 #include "config.h"
 #include "producerd/prod.h"
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <json-c/json.h>
 #include <stdio.h>
@@ -83,19 +82,6 @@ static int start_engine(struct bg_daemon *d, struct bg_err *err)
 	return 0;
 }
 
-/*
- * Linux weighs sessions against each other first (autogroup), and then a thread's nice counts only within its
- * own. So that of the session is set too, when it is ours alone: from a shell it would be the shell's as well.
- */
-static void nice_session(int nice)
-{
-	if (getsid(0) != getpid())
-		return;
-	_cleanup_fd_ int fd = open("/proc/self/autogroup", O_WRONLY | O_CLOEXEC);
-	if (fd >= 0 && dprintf(fd, "%d", nice) < 0)
-		bg_log(BG_DEBUG, "nice", "session priority %d: %s; it stays as it is", nice, strerror(errno));
-}
-
 /* After the engine: librdkafka's threads take the priority of the thread that makes them. Not being allowed is normal. */
 static int start_priority(struct bg_daemon *d, struct bg_err *err)
 {
@@ -105,8 +91,6 @@ static int start_priority(struct bg_daemon *d, struct bg_err *err)
 		return 0;
 	if (setpriority(PRIO_PROCESS, (id_t)gettid(), nice))
 		bg_log(BG_DEBUG, "nice", "priority %d: %s; it stays as it is", nice, strerror(errno));
-	else
-		nice_session(nice);
 	return 0;
 }
 
