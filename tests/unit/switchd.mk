@@ -15,3 +15,12 @@ SWITCHD_FAKE = tests/unit/switchd_fake.c tests/unit/switchd_fake.h
 tests_unit_test_switch_run_SOURCES = tests/unit/test_switch_run.c $(SWITCHD_FAKE)
 tests_unit_test_switch_run_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_run_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_preflight
+tests_unit_test_preflight_SOURCES = tests/unit/test_preflight.c $(SWITCHD_FAKE)
+tests_unit_test_preflight_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_preflight_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_switch_adapter
+tests_unit_test_switch_adapter_SOURCES = tests/unit/test_switch_adapter.c tests/unit/fake_instance.c \
+	tests/unit/fake_instance.h $(SWITCHD_FAKE)
+tests_unit_test_switch_adapter_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_adapter_LDADD = $(SWITCHD_UNIT_LIBS)
