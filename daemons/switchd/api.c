@@ -36,6 +36,7 @@ static void get_switch(struct bg_http_req *req, void *arg)
 /* Reads that block go through the worker. */
 struct reading {
 	struct bg_http_req *req; /* NULL: the client has left */
+	struct sw_daemon *dm;
 	struct sw_store *store;
 	char *name, *text;
 	int64_t limit, epoch, *epochs;
@@ -92,6 +93,7 @@ static void submit(struct bg_http_req *req, void *arg, void (*fn)(void *), void 
 		return;
 	r = bg_xcalloc(1, sizeof(*r));
 	r->req = req;
+	r->dm = dm;
 	r->store = dm->store;
 	r->name = bg_xstrdup(sw->cfg->name);
 	r->limit = limit;
@@ -111,12 +113,22 @@ static void read_history(void *arg)
 	r->rc = r->store->ops->read_history(r->store, r->name, &r->buf, &r->err);
 }
 
+/* The last switch may still be on its way to the disk: who has seen its end finds it here too. */
+static void add_last(struct reading *r)
+{
+	struct sw_switch *sw = sw_find(r->dm, r->name);
+
+	if (sw && sw->last)
+		bg_buf_printf(&r->buf, "%s\n", bg_json_text(sw->last));
+}
+
 static void history_read(void *arg)
 {
 	struct reading *r = arg;
 	struct json_object *o = reading_answer(r);
 
 	if (o) {
+		add_last(r);
 		bg_json_add(o, "entries", sw_history_list(r->buf.s, (size_t)r->limit));
 		bg_http_json(r->req, 200, o);
 	}

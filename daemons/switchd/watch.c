@@ -106,15 +106,18 @@ void sw_watch_stop(struct sw_switch *sw)
 {
 	for (size_t k = 0; k < sw->n_inst; k++) {
 		if (!sw->inst[k].poll_timer)
-			continue; /* never started */
+			continue; /* not started, or stopped */
 		bg_httpc_cancel(sw->dm->poll, sw->inst[k].poll_call);
 		sw->inst[k].poll_call = 0;
-		bg_timer_stop(sw->inst[k].poll_timer);
+		bg_timer_free(sw->inst[k].poll_timer);
+		sw->inst[k].poll_timer = NULL;
 	}
 }
 
 void sw_watch_kick(struct sw_inst *i)
 {
+	if (!i->poll_timer)
+		return; /* stopped */
 	bg_httpc_cancel(i->sw->dm->poll, i->poll_call);
 	bg_backoff_reset(&i->poll_backoff);
 	bg_timer_stop(i->poll_timer);

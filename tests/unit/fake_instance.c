@@ -7,7 +7,8 @@
 
 #include "common/mem.h"
 
-static void refuse(struct fake_instance *i, struct bg_http_req *req, int status, const char *word, int64_t epoch)
+static void refuse(struct fake_instance *i, struct bg_http_req *req, int status, const char *word,
+		   int64_t epoch)
 {
 	struct json_object *more = json_object_new_object();
 
@@ -79,7 +80,8 @@ static void on_prepare(struct bg_http_req *req, void *arg)
 	struct json_object *b = bg_http_body(req);
 
 	i->prepares++;
-	if (!odd(i, req) && !stale(i, req, bg_json_int(b, "epoch", 0), strcmp(bg_json_str(b, "active", ""), i->color) == 0))
+	if (!odd(i, req) &&
+	    !stale(i, req, bg_json_int(b, "epoch", 0), strcmp(bg_json_str(b, "active", ""), i->color) == 0))
 		bg_http_json(req, 200, head(i));
 }
 

@@ -16,19 +16,19 @@ struct fake_instance {
 	struct bg_offs offs; /* of its partitions */
 	int prepares, pauses, resumes;
 	/* Knobs: 0 or NULL is well-behaved. */
-	int drain_answers;         /* so many pauses are answered 202 first */
-	int silent;                /* so many commands are not answered at all */
-	int status;                /* answer commands with this status … */
-	int status_times;          /* … so often (0: always) */
-	const char *error;         /* … and this word */
-	int64_t error_epoch;       /* … and this epoch */
-	const char *claim_state;   /* 200, but another state */
-	int64_t claim_epoch;       /* 200, but another epoch */
+	int drain_answers;       /* so many pauses are answered 202 first */
+	int silent;              /* so many commands are not answered at all */
+	int status;              /* answer commands with this status … */
+	int status_times;        /* … so often (0: always) */
+	const char *error;       /* … and this word */
+	int64_t error_epoch;     /* … and this epoch */
+	const char *claim_state; /* 200, but another state */
+	int64_t claim_epoch;     /* 200, but another epoch */
 	const char *claim_color;
 	int claim_in_flight;
-	bool unconfirmed;          /* committed:false */
-	const char *raw;           /* this body, whatever was asked */
-	struct json_object *last;  /* the last command's body */
+	bool unconfirmed;         /* committed:false */
+	const char *raw;          /* this body, whatever was asked */
+	struct json_object *last; /* the last command's body */
 };
 
 struct fake_instance *fake_instance_new(struct bg_loop *l, const char *color, int ordinal);

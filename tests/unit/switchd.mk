@@ -24,3 +24,7 @@ tests_unit_test_switch_adapter_SOURCES = tests/unit/test_switch_adapter.c tests/
 	tests/unit/fake_instance.h $(SWITCHD_FAKE)
 tests_unit_test_switch_adapter_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_adapter_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_api
+tests_unit_test_api_SOURCES = tests/unit/test_api.c $(SWITCHD_FAKE)
+tests_unit_test_api_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_api_LDADD = $(SWITCHD_UNIT_LIBS)

@@ -278,11 +278,21 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(all_is_well),	     T(hold),		T(to_unreachable),
-		T(from_unreachable), T(one_process_at_two_endpoints), T(contract_level),
-		T(to_not_paused),    T(sick_from_only_warns), T(brokers),
-		T(partitions),	     T(partition_held_by_nobody), T(lag_over_the_limit),
-		T(error_rate),	     T(rollback_window), T(init_wants_all_paused),
+		T(all_is_well),
+		T(hold),
+		T(to_unreachable),
+		T(from_unreachable),
+		T(one_process_at_two_endpoints),
+		T(contract_level),
+		T(to_not_paused),
+		T(sick_from_only_warns),
+		T(brokers),
+		T(partitions),
+		T(partition_held_by_nobody),
+		T(lag_over_the_limit),
+		T(error_rate),
+		T(rollback_window),
+		T(init_wants_all_paused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

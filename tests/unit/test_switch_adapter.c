@@ -76,7 +76,8 @@ static void on_over(void *arg, const struct sw_fan_result *res)
 
 enum verb { PREPARE, PAUSE, RESUME, STATUS };
 
-static void call(struct world *w, enum verb v, enum bg_color c, int64_t epoch, int64_t deadline_us, const struct bg_offs *offs)
+static void call(struct world *w, enum verb v, enum bg_color c, int64_t epoch, int64_t deadline_us,
+		 const struct bg_offs *offs)
 {
 	struct sw_order o = {.sw = w->f->sw,
 			     .colors = 1u << c,
@@ -89,7 +90,10 @@ static void call(struct world *w, enum verb v, enum bg_color c, int64_t epoch, i
 	const struct sw_adapter_ops *a = &sw_adapter_lifecycle;
 
 	w->over = false;
-	(v == PREPARE ? a->prepare : v == PAUSE ? a->pause : v == RESUME ? a->resume : a->status)(&o, on_over, w);
+	(v == PREPARE  ? a->prepare
+	 : v == PAUSE  ? a->pause
+	 : v == RESUME ? a->resume
+		       : a->status)(&o, on_over, w);
 	assert_true(bg_loop_run_until(w->f->loop, &w->over, 5000000));
 }
 
@@ -228,7 +232,12 @@ static void other_errors_are_final_or_passing(void **state)
 static void unconfirmed_commit_is_a_proof_only_when_eager(void **state)
 {
 	struct world *w = *state;
-	struct sw_order o = {.sw = w->f->sw, .colors = 1, .epoch = 2, .eager = true, .all_or_none = true, .deadline_us = 200000};
+	struct sw_order o = {.sw = w->f->sw,
+			     .colors = 1,
+			     .epoch = 2,
+			     .eager = true,
+			     .all_or_none = true,
+			     .deadline_us = 200000};
 
 	w->in[0]->unconfirmed = true;
 	call(w, PAUSE, BG_BLUE, 2, 200000, NULL);

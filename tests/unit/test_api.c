@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every call of protocol.md 4, over HTTP, on a switch of fakes. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "switchd/api.h"
+#include "switchd/metrics.h"
+#include "switchd/watch.h"
+#include "switchd_fake.h"
+
+struct world {
+	struct fake *f;
+	struct bg_http_server *http;
+	struct bg_httpc *client;
+	char base[64];
+	/* The last answer. */
+	int status;
+	struct json_object *json;
+	char *text;
+	bool over;
+};
+
+static int setup(void **state)
+{
+	struct world *w = bg_xcalloc(1, sizeof(*w));
+	struct bg_err err = BG_ERR_INIT;
+
+	w->f = fake_new();
+	w->f->dm.metrics = sw_metrics_new(&w->f->dm);
+	w->f->dm.poll = bg_httpc_new(w->f->loop); /* hello asks the instance at once */
+	w->client = bg_httpc_new(w->f->loop);
+	struct bg_http_opts o = {.routes = sw_routes, .arg = &w->f->dm};
+	w->http = bg_http_server_new(w->f->loop, &o);
+	assert_int_equal(bg_http_server_tcp(w->http, "127.0.0.1:0", &err), 0);
+	snprintf(w->base, sizeof(w->base), "http://127.0.0.1:%d", bg_http_server_port(w->http));
+	*state = w;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct world *w = *state;
+
+	bg_httpc_free(w->client);
+	sw_watch_stop(w->f->sw);
+	bg_httpc_free(w->f->dm.poll);
+	w->f->dm.poll = NULL;
+	bg_http_server_free(w->http);
+	sw_metrics_free(w->f->dm.metrics);
+	w->f->dm.metrics = NULL;
+	fake_free(w->f);
+	json_object_put(w->json);
+	free(w->text);
+	free(w);
+	return 0;
+}
+
+static void on_answer(void *arg, const struct bg_httpc_answer *a)
+{
+	struct world *w = arg;
+
+	w->status = a->status;
+	json_object_put(w->json);
+	w->json = a->json ? json_object_get(a->json) : NULL;
+	free(w->text);
+	w->text = bg_xstrdup(a->body ? a->body : "");
+	w->over = true;
+}
+
+static void ask(struct world *w, const char *method, const char *path, const char *body)
+{
+	struct bg_httpc_call c = {
+		.method = method, .base = w->base, .path = path, .body = body, .deadline_us = 20000000};
+
+	w->over = false;
+	bg_httpc_send(w->client, &c, on_answer, w);
+}
+
+static void wait_answer(struct world *w)
+{
+	assert_true(bg_loop_run_until(w->f->loop, &w->over, 20000000));
+}
+
+static void req(struct world *w, const char *method, const char *path, const char *body, int status)
+{
+	ask(w, method, path, body);
+	wait_answer(w);
+	if (w->status != status)
+		fail_msg("%s %s: %d, not %d: %s", method, path, w->status, status, w->text);
+}
+
+static void word_is(struct world *w, const char *word)
+{
+	assert_string_equal(bg_json_str(w->json, "error", ""), word);
+	assert_true(bg_json_str(w->json, "message", "")[0]);
+}
+
+#define ORDERS "/v1/switches/orders"
+
+static void unknown_switch(void **state)
+{
+	struct world *w = *state;
+
+	req(w, "GET", "/v1/switches/none", NULL, 404);
+	word_is(w, "unknown_switch");
+	req(w, "POST", "/v1/switches/none/switch", "{\"to\":\"green\"}", 404);
+	req(w, "GET", "/v1/switches/none/history", NULL, 404);
+	req(w, "POST", "/v1/hello",
+	    "{\"switch\":\"none\",\"color\":\"blue\",\"instance\":\"blue-0\",\"incarnation\":\"x\",\"state\":\"PAUSED\",\"epoch\":0}",
+	    404);
+}
+
+static void bad_bodies(void **state)
+{
+	static const char *const bad[] = {"{}",
+					  "{\"to\":\"purple\"}",
+					  "{\"to\":7}",
+					  "[]",
+					  "{\"to\":\"green\"",
+					  "not json",
+					  "{\"to\":\"green\",\"expect_epoch\":\"1\"}",
+					  "{\"to\":\"green\",\"force\":1}",
+					  "{\"to\":\"green\",\"expect_epoch\":-1}"};
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	for (size_t i = 0; i < BG_ARRAY_SIZE(bad); i++)
+		req(w, "POST", ORDERS "/switch", bad[i], 400);
+	req(w, "POST", ORDERS "/init", "{\"active\":\"blue\",\"from\":\"yesterday\"}", 400);
+	word_is(w, "bad_from");
+	req(w, "GET", ORDERS "/history?limit=0", NULL, 400);
+	req(w, "GET", ORDERS "/history?limit=x", NULL, 400);
+	req(w, "GET", ORDERS "/snapshots/abc", NULL, 400);
+	req(w, "GET", ORDERS "/preflight?to=red", NULL, 400);
+	req(w, "GET", ORDERS "/switch", NULL, 405);
+	assert_int_equal(w->f->sent, 0);
+}
+
+static void status_says_all(void **state)
+{
+	struct world *w = *state;
+	struct json_object *i;
+
+	fake_active(w->f, BG_BLUE, 4);
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_string_equal(bg_json_str(w->json, "phase", ""), "IDLE");
+	assert_string_equal(bg_json_str(w->json, "active", ""), "blue");
+	assert_int_equal(bg_json_int(w->json, "epoch", 0), 4);
+	assert_int_equal(json_object_array_length(bg_json_get(w->json, "instances")), 4);
+	i = json_object_array_get_idx(bg_json_get(w->json, "instances"), 2);
+	assert_string_equal(bg_json_str(i, "instance", ""), "green-0");
+	assert_string_equal(bg_json_str(i, "state", ""), "PAUSED");
+	assert_string_equal(bg_json_str(bg_json_get(w->json, "record"), "active", ""), "blue");
+	assert_null(bg_json_get(w->json, "running"));
+	req(w, "GET", "/v1/switches", NULL, 200);
+	assert_int_equal(json_object_array_length(bg_json_get(w->json, "switches")), 1);
+}
+
+static void switch_and_wait(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	ask(w, "POST", ORDERS "/switch?wait=1", "{\"to\":\"green\",\"reason\":\"new version\"}");
+	fake_await(w->f, "prepare");
+	assert_false(w->over);
+	fake_all_well(w->f, SW_SOAKING);
+	wait_answer(w);
+	assert_int_equal(w->status, 200);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 0);
+	assert_string_equal(bg_json_str(w->json, "reason", ""), "new version");
+	assert_string_equal(bg_json_str(w->json, "by", ""), "127.0.0.1");
+	req(w, "GET", ORDERS "/history?limit=5", NULL, 200);
+	assert_int_equal(json_object_array_length(bg_json_get(w->json, "entries")), 1);
+}
+
+static void active_colour_is_done_at_once(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"blue\"}", 200);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 0);
+	assert_int_equal(w->f->sent, 0);
+}
+
+static void busy_names_the_running_one(void **state)
+{
+	struct world *w = *state;
+	char id[64];
+
+	fake_active(w->f, BG_BLUE, 1);
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 202);
+	assert_int_equal(bg_json_int(w->json, "epoch", 0), 2);
+	snprintf(id, sizeof(id), "%s", bg_json_str(w->json, "id", ""));
+	assert_true(id[0]);
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 409);
+	word_is(w, "busy");
+	assert_string_equal(bg_json_str(w->json, "id", ""), id);
+	req(w, "POST", ORDERS "/rollback", "{}", 409);
+	word_is(w, "busy");
+	req(w, "POST", ORDERS "/init", "{\"active\":\"blue\"}", 409);
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_string_equal(bg_json_str(bg_json_get(w->json, "running"), "id", ""), id);
+	fake_all_well(w->f, SW_SOAKING);
+}
+
+static void repeated_post_starts_nothing_twice(void **state)
+{
+	struct world *w = *state;
+	const char *body = "{\"to\":\"green\",\"expect_epoch\":1}";
+	char id[64];
+
+	fake_active(w->f, BG_BLUE, 1);
+	req(w, "POST", ORDERS "/switch", body, 202);
+	snprintf(id, sizeof(id), "%s", bg_json_str(w->json, "id", ""));
+	req(w, "POST", ORDERS "/switch", body, 202);
+	assert_string_equal(bg_json_str(w->json, "id", ""), id);
+	fake_all_well(w->f, SW_SOAKING);
+	int sent = w->f->sent;
+	req(w, "POST", ORDERS "/switch", body, 202);
+	assert_string_equal(bg_json_str(w->json, "id", ""), id);
+	assert_int_equal(bg_json_int(w->json, "epoch", 0), 2);
+	req(w, "POST", ORDERS "/switch?wait=1", body, 200);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+	assert_int_equal(w->f->sent, sent);
+	/* Another expectation is another request. */
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"blue\",\"expect_epoch\":1}", 409);
+	word_is(w, "epoch_changed");
+	assert_int_equal(bg_json_int(w->json, "epoch", 0), 2);
+}
+
+/* After a restart only the record knows. */
+static void repeated_post_after_a_restart(void **state)
+{
+	struct world *w = *state;
+
+	w->f->sw->rec.base_epoch = 3;
+	w->f->sw->rec.to = BG_BLUE;
+	w->f->sw->rec.from = BG_GREEN;
+	strcpy(w->f->sw->rec.id, "abc");
+	strcpy(w->f->sw->rec.outcome, "done");
+	fake_active(w->f, BG_BLUE, 4);
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"blue\",\"expect_epoch\":3}", 202);
+	assert_string_equal(bg_json_str(w->json, "id", ""), "abc");
+	req(w, "POST", ORDERS "/switch?wait=1", "{\"to\":\"blue\",\"expect_epoch\":3}", 200);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+}
+
+static void no_go_may_be_asked_again(void **state)
+{
+	struct world *w = *state;
+	const char *body = "{\"to\":\"green\",\"expect_epoch\":1}";
+
+	fake_active(w->f, BG_BLUE, 1);
+	w->f->sw->inst[0].level = 1;
+	ask(w, "POST", ORDERS "/switch?wait=1", body);
+	fake_await(w->f, "status");
+	fake_answer(w->f, "status", NULL);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "no_go");
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 3);
+	w->f->sw->inst[0].level = 3;
+	ask(w, "POST", ORDERS "/switch?wait=1", body);
+	fake_await(w->f, "prepare");
+	fake_all_well(w->f, SW_SOAKING);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+}
+
+static void dry_run_changes_nothing(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	ask(w, "POST", ORDERS "/switch", "{\"to\":\"green\",\"dry_run\":true}");
+	fake_await(w->f, "status");
+	fake_answer(w->f, "status", NULL);
+	wait_answer(w);
+	assert_int_equal(w->status, 200);
+	assert_true(bg_json_bool(w->json, "go", false));
+	assert_true(bg_json_bool(w->json, "dry_run", false));
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+	assert_int_equal(w->f->sw->state, SW_IDLE);
+	assert_int_equal(w->f->sent, 0);
+	assert_int_equal(w->f->record_writes, 0);
+	ask(w, "GET", ORDERS "/preflight", NULL);
+	fake_await(w->f, "status");
+	w->f->sw->rec.hold = true;
+	fake_answer(w->f, "status", NULL);
+	wait_answer(w);
+	assert_false(bg_json_bool(w->json, "go", true));
+	assert_true(json_object_array_length(bg_json_get(w->json, "rules")) > 10);
+}
+
+static void hold_and_release(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	req(w, "POST", ORDERS "/hold", "{\"reason\":\"maintenance\"}", 200);
+	assert_true(bg_json_bool(w->json, "hold", false));
+	fake_settle(w->f);
+	assert_non_null(strstr(w->f->record, "\"hold\":true"));
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 409);
+	word_is(w, "held");
+	req(w, "POST", ORDERS "/rollback", "{}", 409);
+	req(w, "POST", ORDERS "/release", "{}", 200);
+	assert_false(bg_json_bool(w->json, "hold", true));
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 202);
+	fake_all_well(w->f, SW_SOAKING);
+}
+
+static void abort_and_its_end(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	req(w, "POST", ORDERS "/abort", "{}", 409);
+	word_is(w, "nothing_to_abort");
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 202);
+	fake_await(w->f, "prepare");
+	ask(w, "POST", ORDERS "/abort?wait=1", "{\"reason\":\"second thoughts\"}");
+	for (int n = 0; n < 100 && w->f->sw->state == SW_PREPARING; n++)
+		bg_loop_run_until(w->f->loop, &w->over, 1000);
+	fake_all_well(w->f, SW_IDLE);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "aborted");
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 5);
+	assert_non_null(strstr(bg_json_str(w->json, "error", ""), "second thoughts"));
+}
+
+static void rollback_within_its_window(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	ask(w, "POST", ORDERS "/rollback?wait=1", "{}");
+	fake_await(w->f, "status");
+	fake_answer(w->f, "status", NULL);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "no_go");
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 202);
+	fake_all_well(w->f, SW_SOAKING);
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_true(bg_json_bool(bg_json_get(w->json, "rollback"), "allowed", false));
+	ask(w, "POST", ORDERS "/rollback?wait=1", "{}");
+	fake_await(w->f, "prepare");
+	fake_all_well(w->f, SW_SOAKING);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "kind", ""), "rollback");
+	assert_string_equal(bg_json_str(w->json, "to", ""), "blue");
+}
+
+static void init_once(void **state)
+{
+	struct world *w = *state;
+
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 409);
+	word_is(w, "uninitialised");
+	req(w, "POST", ORDERS "/rollback", "{}", 409);
+	for (int p = 0; p < 4; p++)
+		bg_offs_set(&w->f->ranges, "orders", p, 5, 0);
+	ask(w, "POST", ORDERS "/init?wait=1", "{\"active\":\"blue\",\"from\":\"earliest\"}");
+	fake_await(w->f, "prepare");
+	fake_all_well(w->f, SW_SOAKING);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+	assert_int_equal(bg_json_int(w->json, "epoch", 0), 1);
+	req(w, "POST", ORDERS "/init", "{\"active\":\"green\"}", 409);
+	word_is(w, "already_initialised");
+	assert_string_equal(bg_json_str(w->json, "active", ""), "blue");
+}
+
+static void client_that_leaves_stops_nothing(void **state)
+{
+	struct world *w = *state;
+	struct bg_httpc *gone = bg_httpc_new(w->f->loop);
+	struct bg_httpc_call c = {.method = "POST",
+				  .base = w->base,
+				  .path = ORDERS "/switch?wait=1",
+				  .body = "{\"to\":\"green\"}",
+				  .deadline_us = 20000000};
+
+	fake_active(w->f, BG_BLUE, 1);
+	bg_httpc_send(gone, &c, on_answer, w);
+	fake_await(w->f, "prepare");
+	bg_httpc_free(gone);
+	for (int n = 0; n < 100 && w->f->sw->run->waiters; n++)
+		bg_loop_run_until(w->f->loop, &(bool){false}, 1000);
+	assert_null(w->f->sw->run->waiters);
+	fake_all_well(w->f, SW_SOAKING);
+}
+
+#define HELLO(url, inst, state, epoch)                                                                       \
+	"{\"switch\":\"orders\",\"color\":\"blue\",\"instance\":\"" inst                                     \
+	"\",\"incarnation\":\"new\",\"url\":\"" url "\",\"state\":\"" state "\",\"epoch\":" epoch            \
+	",\"fenced\":false}"
+
+static void hello_of_a_restarted_active_instance(void **state)
+{
+	struct world *w = *state;
+	struct fake_call *c;
+
+	fake_active(w->f, BG_BLUE, 5);
+	sw_watch_start(w->f->sw);
+	req(w, "POST", "/v1/hello", HELLO("http://127.0.0.1:1", "blue-0", "PAUSED", "5"), 200);
+	assert_string_equal(bg_json_str(w->json, "desired", ""), "ACTIVE");
+	assert_int_equal(bg_json_int(w->json, "epoch", 0), 5);
+	c = fake_await(w->f, "resume");
+	assert_ptr_equal(c->order.only, &w->f->sw->inst[0]);
+	assert_string_equal(w->f->sw->inst[0].incarnation, "new");
+	assert_int_equal(c->offs.n, 4);
+	sw_watch_stop(w->f->sw);
+}
+
+static void hello_never_adds_an_instance(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 5);
+	req(w, "POST", "/v1/hello", HELLO("http://127.0.0.1:99", "blue-0", "PAUSED", "5"), 403);
+	word_is(w, "unknown_endpoint");
+	req(w, "POST", "/v1/hello", HELLO("http://127.0.0.1:3", "blue-0", "PAUSED", "5"), 403); /* green's */
+	req(w, "POST", "/v1/hello", HELLO("http://127.0.0.1:1", "blue 0", "PAUSED", "5"), 400);
+	req(w, "POST", "/v1/hello", "{\"switch\":\"orders\"}", 400);
+	assert_int_equal(w->f->sent, 0);
+}
+
+static void probes_and_metrics(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 5);
+	req(w, "GET", "/health", NULL, 200);
+	req(w, "GET", "/healthz", NULL, 200);
+	req(w, "GET", "/readyz", NULL, 200);
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 202);
+	fake_all_well(w->f, SW_SOAKING);
+	req(w, "GET", "/metrics", NULL, 200);
+	assert_non_null(
+		strstr(w->text, "kafka_consumer_active_version{switch=\"orders\",version=\"green\"} 1"));
+	assert_non_null(strstr(w->text, "bg_switch_epoch{switch=\"orders\"} 6"));
+	assert_non_null(
+		strstr(w->text, "bg_switch_duration_seconds_count{outcome=\"done\",switch=\"orders\"} 1"));
+	assert_non_null(strstr(w->text, "bg_switch_phase{phase=\"SOAKING\",switch=\"orders\"} 1"));
+	req(w, "POST", ORDERS "/snapshots/5/restore", "{}", 501);
+	req(w, "GET", ORDERS "/snapshots", NULL, 200);
+	req(w, "GET", ORDERS "/snapshots/5", NULL, 404);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(unknown_switch),
+		T(bad_bodies),
+		T(status_says_all),
+		T(switch_and_wait),
+		T(active_colour_is_done_at_once),
+		T(busy_names_the_running_one),
+		T(repeated_post_starts_nothing_twice),
+		T(repeated_post_after_a_restart),
+		T(no_go_may_be_asked_again),
+		T(dry_run_changes_nothing),
+		T(hold_and_release),
+		T(abort_and_its_end),
+		T(rollback_within_its_window),
+		T(init_once),
+		T(client_that_leaves_stops_nothing),
+		T(hello_of_a_restarted_active_instance),
+		T(hello_never_adds_an_instance),
+		T(probes_and_metrics),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
