@@ -140,6 +140,8 @@ bg_env_up() {
 	bg_start_switchd
 	await 30 bg_assigned blue "${BG_HELD:-$BG_PARTITIONS}"
 	await 30 bg_assigned green "${BG_HELD:-$BG_PARTITIONS}"
+	await 30 bg_color_is blue PAUSED
+	await 30 bg_color_is green PAUSED
 	await 10 bg_answers "${BG_URL[switchd]}/v1/switches/$BG_SWITCH"
 }
 
@@ -147,7 +149,7 @@ bg_env_up() {
 bg_env_start() {
 	bg_env_config "$1"
 	bg_env_up
-	bg_ctl init blue --from earliest >/dev/null
+	bg_ctl init blue --from earliest --wait >/dev/null
 }
 
 bg_ctl() { "$BG_BIN/bgctl" -s "$BG_SWITCH" "$@"; }
@@ -156,47 +158,49 @@ bg_answers() { http GET "$1" && [ "$HTTP_STATUS" = 200 ]; }
 bg_status() { http GET "${BG_URL[$1]}/lifecycle/status" && [ "$HTTP_STATUS" = 200 ]; }
 bg_status_of() { bg_status "$1" && jq -r "$2" <<<"$HTTP_BODY"; }
 bg_is() { [ "$(bg_status_of "$1" .state)" = "$2" ]; }
+
+# Processes are what costs here, so a whole question is one curl and one jq:
+# `bg_statuses COLOR|all`: the statuses of its instances, one JSON object after the other.
+bg_statuses() {
+	local i urls=()
+	for i in "${BG_INSTANCES[@]}"; do
+		[ "$1" != all ] && [ "${i%-*}" != "$1" ] || urls+=("${BG_URL[$i]}/lifecycle/status")
+	done
+	curl -sSf --max-time 5 "${urls[@]}"
+}
 # `bg_color_is COLOR STATE`: each instance of the colour.
-bg_color_is() {
-	local i
-	for i in "${BG_INSTANCES[@]}"; do
-		[ "${i%-*}" != "$1" ] || bg_is "$i" "$2" || return 1
-	done
-}
-# Partitions that the colour's instances hold together.
-bg_assigned() {
-	local i n=0 k
-	for i in "${BG_INSTANCES[@]}"; do
-		[ "${i%-*}" = "$1" ] || continue
-		k=$(bg_status_of "$i" '.assignment | length') || return 1
-		n=$((n + k))
-	done
-	[ "$n" -eq "$2" ]
-}
+bg_color_is() { bg_statuses "$1" | jq -se --arg s "$2" 'length > 0 and all(.state == $s)' >/dev/null; }
+# `bg_assigned COLOR N`: its instances hold N partitions together.
+bg_assigned() { bg_statuses "$1" | jq -se --argjson n "$2" '[.[].assignment | length] | add == $n' >/dev/null; }
 
 # Of the switch as bg-switchd tells it: `bg_switch_of .phase`.
-bg_switch_of() { http GET "${BG_URL[switchd]}/v1/switches/$BG_SWITCH" && [ "$HTTP_STATUS" = 200 ] && jq -r "$1" <<<"$HTTP_BODY"; }
+bg_switch_of() { curl -sSf --max-time 5 "${BG_URL[switchd]}/v1/switches/$BG_SWITCH" | jq -r "$1"; }
 bg_switch_is() { [ "$(bg_switch_of "$1")" = "$2" ]; }
-bg_settled() { case $(bg_switch_of .phase) in IDLE | SOAKING) ;; *) return 1 ;; esac }
+bg_settled() { bg_switch_of 'select(.phase == "IDLE" or .phase == "SOAKING") | .phase' | grep -q .; }
 
-# In the end exactly one colour is active: the one the record names, all of it, and none of the other.
+# In the end exactly one colour is active: the one the record names, all of it, and none of the other. What
+# counts is what the instances say themselves.
 bg_one_active() {
-	local active other=blue
-	bg_settled || return 1
-	active=$(bg_switch_of .active)
+	local active
+	active=$(bg_switch_of 'select(.phase == "IDLE" or .phase == "SOAKING") | .active') || return 1
 	[ "$active" = blue ] || [ "$active" = green ] || return 1
-	[ "$active" = green ] || other=green
-	bg_color_is "$active" ACTIVE && bg_color_is "$other" PAUSED
+	bg_statuses all | jq -se --arg a "$active" --argjson n "${#BG_INSTANCES[@]}" \
+		'length == $n and all((.color == $a) == (.state == "ACTIVE") and (.state == "ACTIVE" or .state == "PAUSED"))' >/dev/null
 }
 
 bg_records_total() { bg_status_of "$1" .records_total; }
-# The colour processes records: its total grows.
+# The colour processes records: its total grows within 5 s.
 bg_works() {
-	local i a=0 b=0
-	for i in "${BG_INSTANCES[@]}"; do [ "${i%-*}" != "$1" ] || a=$((a + $(bg_records_total "$i"))); done
-	sleep 0.1
-	for i in "${BG_INSTANCES[@]}"; do [ "${i%-*}" != "$1" ] || b=$((b + $(bg_records_total "$i"))); done
-	[ "$b" -gt "$a" ]
+	local n first=
+	local - && set +T
+	local end=$((SECONDS + 5))
+	while [ "$SECONDS" -lt "$end" ]; do
+		n=$(bg_statuses "$1" | jq -s '[.[].records_total] | add') || return 1
+		[ -z "$first" ] || [ "$n" -le "$first" ] || return 0
+		[ -n "$first" ] || first=$n
+		sleep 0.02
+	done
+	return 1
 }
 
 bg_lag() { bg_switch_of '.lag[.active]'; } # of the active colour
@@ -205,7 +209,10 @@ bg_drained() { [ "$(bg_lag)" = 0 ]; }
 # `bg_post WHAT [JSON] [QUERY]`: a command to bg-switchd: switch, rollback, init, abort, hold, release.
 bg_post() { http POST "${BG_URL[switchd]}/v1/switches/$BG_SWITCH/$1${3:-}" "${2:-{\}}"; }
 bg_last() { http GET "${BG_URL[switchd]}/v1/switches/$BG_SWITCH/history?limit=1" && jq -r ".entries[0]$1" <<<"$HTTP_BODY"; }
-bg_fault() { http PUT "${BG_URL[$1]}/fault/$2" "$3" && [ "$HTTP_STATUS" = 200 ]; }
+bg_fault() {
+	: >"$BG_DIR/faulted"
+	http PUT "${BG_URL[$1]}/fault/$2" "$3" && [ "$HTTP_STATUS" = 200 ]
+}
 
 # The producer stops, the active colour finishes what there is.
 bg_quiet() {

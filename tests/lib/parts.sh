@@ -179,6 +179,7 @@ part_system() {
 	for f in ${BG_FILES:-}; do files+=("$SRC/tests/system/${f%.bats}.bats"); done
 	[ ${#files[@]} -gt 0 ] || files=("$SRC"/tests/system/*.bats)
 	export BG_BUILD=$RUN_DIR/build-failpoints BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/system
+	rm -rf "$BG_SYSTEM_DIR"
 	mkdir -p "$BG_SYSTEM_DIR"
 	while IFS= read -r line; do
 		tap_line "$line"

@@ -8,6 +8,7 @@
 # The process is nobody's child, so that no shell has to reap it.
 bg_spawn() {
 	local name=$1
+	local - && set +T
 	shift
 	mkdir -p "$BG_DIR/run" "$BG_DIR/log"
 	(
@@ -77,8 +78,10 @@ bg_stop_all() {
 now_ms() { echo $((${EPOCHREALTIME/./} / 1000)); }
 
 # `await SECONDS COMMAND…`: until the command succeeds, asked again every 50 ms; its own messages are dropped.
+# (Without functrace, for bats would run a trap of its own before every command here: a millisecond each.)
 await() {
 	local seconds=$1 end
+	local - && set +T
 	end=$(($(now_ms) + seconds * 1000))
 	shift
 	until "$@" >/dev/null 2>&1; do
@@ -94,6 +97,7 @@ await() {
 HTTP_STATUS=
 HTTP_BODY=
 http() {
+	local - && set +T
 	local method=$1 url=$2 json=${3:-} out args=()
 	shift $(($# < 3 ? $# : 3))
 	case $url in

@@ -13,6 +13,7 @@ file_dir() { echo "$BG_SYSTEM_DIR/$(basename "$BATS_TEST_FILENAME" .bats)"; }
 
 # `file_env`: BG_* variables as in env.sh choose what it is. Blue is active when it returns.
 file_env() {
+	local - && set +T
 	BG_SWITCH=${BG_SWITCH:-$(basename "$BATS_TEST_FILENAME" .bats)}
 	kafka_topic "$BG_BOOTSTRAP" "$BG_SWITCH" "${BG_PARTITIONS:-8}"
 	bg_env_start "$(file_dir)" || {
@@ -36,22 +37,22 @@ heal() {
 	done
 	bg_alive switchd || bg_start_switchd
 	bg_alive producerd || bg_start_producer
-	await 20 bg_all_answer
-	for i in "${BG_INSTANCES[@]}"; do no_faults "$i"; done
-	await 30 bg_one_active
+	if [ -e "$BG_DIR/faulted" ]; then
+		await 20 bg_statuses all
+		for i in "${BG_INSTANCES[@]}"; do no_faults "$i"; done
+		rm -f "$BG_DIR/faulted"
+	fi
+	await 40 bg_one_active
 }
-setup() { heal; }
-
-bg_all_answer() {
-	local i
-	for i in "${BG_INSTANCES[@]}"; do bg_status "$i" || return 1; done
-	bg_switch_of .phase
+setup() {
+	local - && set +T # see await
+	heal
 }
 
 no_faults() {
-	bg_fault "$1" processing-delay '{"delay_ms":0}'
-	bg_fault "$1" error-rate '{"rate":0}'
-	bg_fault "$1" hang '{"hang":false}'
+	curl -sSf -X PUT -H 'Content-Type: application/json' -d '{"delay_ms":0}' "${BG_URL[$1]}/fault/processing-delay" \
+		--next -sSf -X PUT -H 'Content-Type: application/json' -d '{"rate":0}' "${BG_URL[$1]}/fault/error-rate" \
+		--next -sSf -X PUT -H 'Content-Type: application/json' -d '{"hang":false}' "${BG_URL[$1]}/fault/hang"
 }
 
 # What the daemons said lately, and how they are; shown for a failed test only.
@@ -113,6 +114,7 @@ make_active() {
 # `prove [MAX-DUPLICATES]`: producer off, drained, and the prover's verdict over the whole file so far.
 prove() {
 	local over
+	local - && set +T
 	bg_quiet
 	verdict "$BG_DIR" || true
 	echo "verdict: $(jq -c 'del(.switch_list, .partitions, .ledgers)' <<<"$VERDICT")"

@@ -99,8 +99,8 @@ empty() { : >"$1"; }
 	for i in "${BG_INSTANCES[@]}"; do rm -f "$(state_file "$i")"; done
 	for i in "${BG_INSTANCES[@]}"; do bg_start_consumer "$i"; done
 	bg_start_switchd
-	await 20 bg_all_answer
 	await 20 bg_switch_is .phase UNKNOWN
+	await 20 bg_statuses all
 	bg_color_is blue PAUSED
 	bg_color_is green PAUSED
 	run bg_ctl init blue --from committed
