@@ -419,6 +419,32 @@ static void test_in_flight(void **state)
 	fx_free(&x);
 }
 
+/* A rebalance threw blue-0 out, its commit was refused: what blue-1 repeats was in flight, though nobody died. */
+static void test_in_flight_of_a_lost_generation(void **state)
+{
+	(void)state;
+	for (int refused = 0; refused < 2; refused++) {
+		struct fx x;
+
+		fx_init(&x);
+		fx_instance(&x, "blue-0", "blue", 100);
+		fx_instance(&x, "blue-1", "blue", 100);
+		fx_state(&x, 0, 200, 1, "PAUSED", "ACTIVE");
+		fx_records(&x, 0, 1000, 1, 0, 0, 9);
+		fx_commit(&x, 0, 1050, 1, "commit_ok", 0, 5, 1);
+		if (refused)
+			fx_commit(&x, 0, 1200, 1, "commit_refused", 0, 10, 1);
+		fx_records(&x, 1, 2000, 1, 0, 5, 19);
+		fx_record(&x, 0, 3000, 1, 1, 0); /* it lives on, with another partition */
+		fx_read(&x);
+		vf_judge_no_topic(x.j);
+		assert_int_equal(fx_finish(&x), 0);
+		assert_int_equal(x.j->in_flight, refused ? 5 : 0);
+		assert_int_equal(x.j->dup_n, refused ? 0 : 5);
+		fx_free(&x);
+	}
+}
+
 /* What had been committed and is repeated is no in-flight, whoever died. */
 static void test_repeat_of_committed(void **state)
 {
@@ -809,6 +835,7 @@ int main(void)
 		cmocka_unit_test(test_hole_is_told_once),
 		cmocka_unit_test(test_wild_offsets),
 		cmocka_unit_test(test_in_flight),
+		cmocka_unit_test(test_in_flight_of_a_lost_generation),
 		cmocka_unit_test(test_repeat_of_committed),
 		cmocka_unit_test(test_repeat_across_colors),
 		cmocka_unit_test(test_epoch_of_both_colors),

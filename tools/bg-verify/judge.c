@@ -68,8 +68,10 @@ static void repeat(struct vf_judge *j, uint32_t first, uint32_t again, uint32_t 
 	if (!(*entry & VF_M_DUP))
 		j->dup_distinct++;
 	*entry |= VF_M_DUP;
-	if (open && a->dup_open++ == 0)
+	if (open && a->dup_open++ == 0) {
 		a->dup_open_t = ev->t;
+		a->taken = j->ips[a->ip].refused;
+	}
 	a->dup_by_class[open][cls]++;
 	if (r && r->a == first && r->open == open && r->last + 1 == ev->line->offset) {
 		r->last++;
@@ -252,6 +254,7 @@ static void commit_one(struct vf_judge *j, const struct vf_event *ev, uint32_t i
 			     .lineno = ev->lineno};
 
 	ip->acked = BG_MAX(ip->acked, o->offset);
+	ip->refused = false;
 	see_offset(q, o->offset);
 	q->first_commit = q->first_commit < 0 ? o->offset : BG_MIN(q->first_commit, o->offset);
 	q->max_commit = BG_MAX(q->max_commit, o->offset);
@@ -276,13 +279,15 @@ static void on_commit(struct vf_judge *j, const struct vf_event *ev)
 
 		if (o->epoch > 0)
 			vf_epoch_at(j, o->epoch)->mentioned = true;
-		if (ev->line->kind == VF_COMMIT) {
+		if (ev->line->kind == VF_COMMIT || ev->line->kind == VF_COMMIT_REFUSED) {
 			uint32_t part = vf_part_find(j, &j->src[ev->source], o->topic, strlen(o->topic),
 						     o->partition);
-
 			uint32_t ip = vf_ip_of(j, inc, part);
 
-			j->ips[ip].sent_t = ev->t;
+			if (ev->line->kind == VF_COMMIT)
+				j->ips[ip].sent_t = ev->t;
+			else
+				j->ips[ip].refused = true;
 		} else if (ev->line->kind == VF_COMMIT_OK) {
 			commit_one(j, ev, inc, o);
 		}

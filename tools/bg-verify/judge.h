@@ -84,8 +84,9 @@ struct vf_slot {
 	int64_t epoch;
 	int64_t first_t, last_t, records;
 	int64_t last_o, last_in; /* highest so far, -1: none */
-	int64_t dup_open;   /* repeats by others of what it processed, beyond its last acknowledged commit */
-	int64_t dup_open_t; /* time of the first of dup_open */
+	int64_t dup_open; /* repeats by others of what it processed, beyond its last acknowledged commit */
+	bool taken; /* at that time the broker had refused its commit: it had lost the partition without a kill */
+	int64_t dup_open_t;                      /* time of the first of dup_open */
 	int64_t dup_by_class[2][VF_DUP_CLASSES]; /* [open] */
 	size_t dup_range;                        /* its last range in dups as the repeater, + 1 */
 };
@@ -94,6 +95,7 @@ struct vf_slot {
 struct vf_ip {
 	int64_t acked;  /* next offset, -1: none */
 	int64_t sent_t; /* of the last commit event, -1: none */
+	bool refused; /* the broker refused a commit after the last acknowledged one: the partition was taken away */
 };
 
 struct vf_number_map { /* of one run in one partition: bitmaps by number */

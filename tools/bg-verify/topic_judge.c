@@ -248,11 +248,14 @@ static void settle_ahead(struct vf_judge *j)
 	j->ahead.n = n;
 }
 
-/* Repeats beyond the last acknowledged commit of an incarnation that was killed (or fenced) are its in-flight. */
+/* Repeats beyond the last acknowledged commit of an incarnation that was killed, fenced, or thrown out of its group
+ * (its commit was refused) are its in-flight. */
 static bool died_before(const struct vf_judge *j, const struct vf_slot *a)
 {
 	const struct vf_inc *x = &j->incs[a->inc];
 
+	if (a->taken)
+		return true;
 	if (x->has_state && !x->working)
 		return false;
 	return x->restarted || x->last_t < a->dup_open_t;
