@@ -113,6 +113,10 @@ static bool may_start(struct bg_http_req *req, struct sw_switch *sw, struct json
 {
 	int64_t expect = bg_json_int(body, "expect_epoch", -1);
 
+	if (sw->dm->stopping) {
+		bg_http_error(req, 503, "shutting_down", "the daemon is stopping");
+		return false;
+	}
 	if (sw_state_busy(sw->state)) {
 		refuse_busy(req, sw);
 		return false;

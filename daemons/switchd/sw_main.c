@@ -284,6 +284,7 @@ static void terminate(struct bg_daemon *d)
 {
 	struct sw_daemon *dm = d->state;
 
+	dm->stopping = true;
 	for (size_t i = 0; i < dm->n_sw; i++)
 		sw_switch_stop(dm->sw[i]);
 	m.stop_until_us = bg_now_us() + STOP_US;

@@ -47,7 +47,8 @@ struct sw_daemon {
 	struct sw_events *events;
 	struct sw_switch **sw;
 	size_t n_sw;
-	bool once; /* bg-switchd --once */
+	bool once;     /* bg-switchd --once */
+	bool stopping; /* nothing new is started */
 };
 
 struct sw_run;
