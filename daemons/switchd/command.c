@@ -108,11 +108,26 @@ static void refuse_busy(struct bg_http_req *req, const struct sw_switch *sw)
 	bg_http_error_json(req, 409, "busy", msg, more);
 }
 
+/* True: the epoch is the expected one, or none is expected. */
+static bool epoch_fits(struct bg_http_req *req, const struct sw_switch *sw, int64_t other)
+{
+	int64_t expect = bg_json_int(bg_http_body(req), "expect_epoch", -1);
+	struct json_object *more;
+	char msg[120];
+
+	if (expect < 0 || expect == sw->rec.epoch || expect == other)
+		return true;
+	more = json_object_new_object();
+	bg_json_add_int(more, "epoch", sw->rec.epoch);
+	snprintf(msg, sizeof(msg), "the epoch is %lld, not the expected %lld", (long long)sw->rec.epoch,
+		 (long long)expect);
+	bg_http_error_json(req, 409, "epoch_changed", msg, more);
+	return false;
+}
+
 /* What every command that starts a run has to pass. True: go on. */
 static bool may_start(struct bg_http_req *req, struct sw_switch *sw, struct json_object *body)
 {
-	int64_t expect = bg_json_int(body, "expect_epoch", -1);
-
 	if (sw->dm->stopping) {
 		bg_http_error(req, 503, "shutting_down", "the daemon is stopping");
 		return false;
@@ -121,16 +136,8 @@ static bool may_start(struct bg_http_req *req, struct sw_switch *sw, struct json
 		refuse_busy(req, sw);
 		return false;
 	}
-	if (expect >= 0 && expect != sw->rec.epoch) {
-		struct json_object *more = json_object_new_object();
-		char msg[120];
-
-		bg_json_add_int(more, "epoch", sw->rec.epoch);
-		snprintf(msg, sizeof(msg), "the epoch is %lld, not the expected %lld",
-			 (long long)sw->rec.epoch, (long long)expect);
-		bg_http_error_json(req, 409, "epoch_changed", msg, more);
+	if (!epoch_fits(req, sw, -1))
 		return false;
-	}
 	if (sw->rec.hold && !bg_json_bool(body, "dry_run", false)) {
 		bg_http_error(req, 409, "held", "the switch is on hold; `bgctl release` ends that");
 		return false;
@@ -325,6 +332,9 @@ void sw_cmd_abort(struct bg_http_req *req, void *arg)
 			      sw->state == SW_SOAKING ? "; `bgctl rollback` goes back" : "");
 		return;
 	}
+	/* Both the epoch before the switch and its own name it. */
+	if (!epoch_fits(req, sw, r->base_epoch))
+		return;
 	if (!sw_state_back(sw->state)) {
 		bg_err_set(&e, 0, "aborted", "aborted by %s%s%s", bg_http_peer(req),
 			   bg_json_str(bg_http_body(req), "reason", "")[0] ? ": " : "",
@@ -339,7 +349,7 @@ static void set_hold(struct bg_http_req *req, void *arg, bool hold)
 	struct sw_switch *sw = sw_of_request(req, arg);
 	struct json_object *o;
 
-	if (!sw)
+	if (!sw || !epoch_fits(req, sw, -1))
 		return;
 	if (sw->rec.hold != hold) {
 		sw->rec.hold = hold;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/failpoint.h"
+#include "common/json.h"
 #include "common/log.h"
 
 enum what { RECORD, SNAPSHOT, HISTORY };
@@ -21,6 +22,7 @@ struct job {
 	void *arg;
 	int rc;
 	struct bg_err err;
+	int64_t found;
 };
 
 struct sw_persist {
@@ -30,7 +32,22 @@ struct sw_persist {
 	char *sw;
 	struct job *first, **last; /* first is running when `running` */
 	bool running;
+	int64_t found;
 };
+
+/* A write that failed may have reached the disk all the same (an fsync that failed after the rename). */
+static int64_t stored_revision(const struct job *j)
+{
+	_cleanup_free_ char *text = NULL;
+	_cleanup_json_ struct json_object *o = NULL;
+	int rc = j->store->ops->read_record(j->store, j->sw, &text, NULL);
+
+	if (rc == -ENOENT || rc == -EBADMSG)
+		return 0;
+	if (rc < 0 || bg_json_parse(text, strlen(text), &o, NULL) < 0)
+		return -1;
+	return bg_json_int(o, "revision", -1);
+}
 
 static void run_job(void *arg)
 {
@@ -41,6 +58,7 @@ static void run_job(void *arg)
 	case RECORD:
 		BG_FAILPOINT("store.record.before");
 		j->rc = ops->write_record(j->store, j->sw, j->text, j->number, &j->err);
+		j->found = j->rc < 0 ? stored_revision(j) : -1;
 		BG_FAILPOINT("store.record.after");
 		break;
 	case SNAPSHOT:
@@ -75,6 +93,7 @@ static void job_done(void *arg)
 		if (!p->first)
 			p->last = &p->first;
 		p->running = false;
+		p->found = j->found;
 		if (j->rc < 0)
 			bg_log_sw(BG_ERROR, j->sw, "store_failed", "%s", j->err.msg);
 		if (j->fn)
@@ -165,6 +184,11 @@ void sw_persist_snapshot(struct sw_persist *p, int64_t epoch, const char *json, 
 void sw_persist_history(struct sw_persist *p, const char *line, sw_persist_fn fn, void *arg)
 {
 	add(p, HISTORY, line, 0, fn, arg);
+}
+
+int64_t sw_persist_found(const struct sw_persist *p)
+{
+	return p->found;
 }
 
 bool sw_persist_idle(const struct sw_persist *p)

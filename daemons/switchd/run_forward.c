@@ -64,6 +64,7 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 		sw_fire(r->sw, SW_EV_DEADLINE);
 		return;
 	}
+	r->before.hold = r->sw->rec.hold;
 	r->sw->rec = r->before;
 	sw_fire(r->sw, r->origin == SW_UNKNOWN || r->origin == SW_NEEDS_PERSON ? SW_EV_LOSE : SW_EV_FAIL);
 }
@@ -119,6 +120,27 @@ static void part_over(struct sw_run *r)
 	sw_fire(r->sw, SW_EV_OK);
 }
 
+/*
+ * Who has to have answered? All, where a colour takes over. Where to is active already (re-assertion, adoption)
+ * every instance of the other colour, and one of to: the rest of to is resumed when it can hear.
+ */
+static bool enough(const struct sw_run *r, const struct sw_fan_result *res)
+{
+	size_t to_done = 0;
+
+	if (r->kind != SW_KIND_REASSERT && r->kind != SW_KIND_ADOPT)
+		return res->all_done;
+	for (size_t i = 0; i < res->n; i++) {
+		const struct sw_reply *p = &res->reply[i];
+
+		if (p->verdict == SW_V_OUT_OF_RANGE ||
+		    (p->verdict != SW_V_DONE && p->inst->color == (enum bg_color)r->from))
+			return false;
+		to_done += p->verdict == SW_V_DONE && p->inst->color == (enum bg_color)r->to;
+	}
+	return to_done > 0;
+}
+
 static void on_prepared(void *arg, const struct sw_fan_result *res)
 {
 	struct sw_run *r = arg;
@@ -132,7 +154,7 @@ static void on_prepared(void *arg, const struct sw_fan_result *res)
 	}
 	if (res->stale)
 		sw_run_stale(r, res->epoch, &res->err);
-	else if (!res->all_done)
+	else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
 	else
 		part_over(r);
@@ -153,6 +175,7 @@ void sw_do_prepare(struct sw_run *r)
 	struct sw_order o = sw_run_order(r, SW_NO_COLOR, r->sw->cfg->prepare_us);
 
 	BG_FAILPOINT("switch.prepare.before");
+	o.all_or_none = r->kind != SW_KIND_REASSERT && r->kind != SW_KIND_ADOPT;
 	r->open = 2;
 	r->call = r->sw->adapter->prepare(&o, on_prepared, r);
 	r->facts.with_initial = true;
@@ -173,10 +196,9 @@ void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res)
 		t->drain_us = p->drain_us;
 		t->commit_us = p->commit_us;
 		t->same_process = t->was_active && strcmp(t->incarnation, p->incarnation) == 0;
-		if (p->verdict == SW_V_DONE) {
-			bg_offs_free(&t->offs);
-			bg_offs_copy(&t->offs, &p->offs);
-		}
+		/* A second pause (after a 409) may be answered without offsets: the first answer still counts. */
+		if (p->verdict == SW_V_DONE)
+			bg_offs_merge_best(&t->offs, &p->offs);
 	}
 }
 
@@ -345,7 +367,7 @@ static void on_resumed(void *arg, const struct sw_fan_result *res)
 	BG_FAILPOINT("switch.resume.after");
 	if (res->stale)
 		sw_run_stale(r, res->epoch, &res->err);
-	else if (!res->all_done)
+	else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
 	else
 		sw_fire(r->sw, SW_EV_OK);
@@ -357,6 +379,7 @@ void sw_do_resume(struct sw_run *r)
 
 	BG_FAILPOINT("switch.resume.before");
 	o.offs = &r->un.offs;
+	o.all_or_none = r->kind != SW_KIND_REASSERT && r->kind != SW_KIND_ADOPT;
 	r->resumed = true;
 	r->resume_us = bg_now_us();
 	r->call = r->sw->adapter->resume(&o, on_resumed, r);

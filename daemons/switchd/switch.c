@@ -41,20 +41,12 @@ struct save {
 	void *arg;
 };
 
-/*
- * A write failed. It may have reached the disk all the same (an fsync that failed after the rename): the next
- * one is expected to find what is there now, if that is ours.
- */
+/* A write failed: the next one is expected to find what is there now, if that is ours. */
 static void look_again(struct sw_switch *sw)
 {
-	_cleanup_free_ char *text = NULL;
-	_cleanup_json_ struct json_object *j = NULL;
-	int64_t there = sw->stored_revision;
+	int64_t there = sw_persist_found(sw->persist);
 
-	if (sw->dm->store->ops->read_record(sw->dm->store, sw->cfg->name, &text, NULL) == 0 &&
-	    bg_json_parse(text, strlen(text), &j, NULL) == 0)
-		there = bg_json_int(j, "revision", there);
-	if (there <= sw->rec.revision)
+	if (there >= 0 && there <= sw->rec.revision)
 		sw->stored_revision = there;
 	sw->queued_revision = sw->stored_revision;
 }

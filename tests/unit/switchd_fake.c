@@ -7,6 +7,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "common/log.h"
@@ -103,6 +104,8 @@ static int s_write_record(struct sw_store *s, const char *sw, const char *json, 
 
 	(void)s;
 	(void)sw;
+	while (the->hold_writes)
+		usleep(200);
 	if (the->fail_records > 0) {
 		the->fail_records--;
 		return bg_err_set(err, -ENOSPC, "store", "the disk is full");

@@ -327,6 +327,8 @@ static void abort_and_its_end(void **state)
 	word_is(w, "nothing_to_abort");
 	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 202);
 	fake_await(w->f, "prepare");
+	req(w, "POST", ORDERS "/abort", "{\"expect_epoch\":7}", 409);
+	word_is(w, "epoch_changed");
 	ask(w, "POST", ORDERS "/abort?wait=1", "{\"reason\":\"second thoughts\"}");
 	for (int n = 0; n < 100 && w->f->sw->state == SW_PREPARING; n++)
 		bg_loop_run_until(w->f->loop, &w->over, 1000);
