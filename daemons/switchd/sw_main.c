@@ -232,12 +232,20 @@ static const struct bg_module modules[] = {
 
 /* ---- signals */
 
+static void say_changed(void *arg, const char *section, const char *key, bool reloadable)
+{
+	(void)arg;
+	if (reloadable)
+		bg_log(BG_NOTICE, "reload", "[%s] %s has changed: taken over", section, key);
+}
+
 static void reload(struct bg_daemon *d, const struct bg_conf *conf)
 {
 	struct sw_daemon *dm = d->state;
 	struct bg_err err = BG_ERR_INIT;
 	char *token;
 
+	bg_conf_diff(d->latest ? d->latest : d->conf, conf, say_changed, NULL);
 	for (size_t i = 0; i < dm->n_sw; i++) {
 		_cleanup_free_ char *sec = bg_xasprintf("switch:%s", dm->sw[i]->cfg->name);
 		struct sw_cfg *fresh;
