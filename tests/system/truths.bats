@@ -20,14 +20,13 @@ setup_file() {
 }
 
 @test "truth 2: only the intent must be on disk; snapshot and history are beside" {
-	local dir=$BG_DIR/state/switchd/$BG_SWITCH
-	mv "$dir/snapshots" "$dir/snapshots.away"
-	: >"$dir/snapshots" # no folder: nothing can be written into it
+	local dir=$BG_DIR/state/switchd/$BG_SWITCH/snapshots e
+	for ((e = $(epoch); e < $(epoch) + 5; e++)); do mkdir -p "$dir/$e.json/in-the-way"; done
 	switch_done "$(idle_color)"
 	await 5 bg_works "$(active)"
-	rm -f "$dir/snapshots"
-	mv "$dir/snapshots.away" "$dir/snapshots"
-	grep -q store_failed "$BG_DIR/log/switchd.log"
+	await 5 grep -q store_failed "$BG_DIR/log/switchd.log"
+	find "$dir" -name in-the-way -exec rm -rf {} +
+	find "$dir" -type d -name '*.json' -exec rmdir {} +
 }
 
 @test "truth 3: the gap is the two round trips and nothing else" {
