@@ -170,8 +170,9 @@ bg_statuses() {
 }
 # `bg_color_is COLOR STATE`: each instance of the colour.
 bg_color_is() { bg_statuses "$1" | jq -se --arg s "$2" 'length > 0 and all(.state == $s)' >/dev/null; }
-# `bg_assigned COLOR N`: its instances hold N partitions together.
-bg_assigned() { bg_statuses "$1" | jq -se --argjson n "$2" '[.[].assignment | length] | add == $n' >/dev/null; }
+# `bg_assigned COLOR N`: its instances hold N partitions together, and each has some: before the last one has
+# joined, the first holds them all.
+bg_assigned() { bg_statuses "$1" | jq -se --argjson n "$2" '[.[].assignment | length] | add == $n and min > 0' >/dev/null; }
 
 # Of the switch as bg-switchd tells it: `bg_switch_of .phase`.
 bg_switch_of() { curl -sSf --max-time 5 "${BG_URL[switchd]}/v1/switches/$BG_SWITCH" | jq -r "$1"; }
@@ -216,6 +217,7 @@ bg_fault() {
 
 # The producer stops, the active colour finishes what there is.
 bg_quiet() {
+	: >"$BG_DIR/quiet"
 	http POST "${BG_URL[producerd]}/stop" '{}' && [ "$HTTP_STATUS" = 200 ]
 	await 30 bg_drained
 }

@@ -37,6 +37,10 @@ heal() {
 	done
 	bg_alive switchd || bg_start_switchd
 	bg_alive producerd || bg_start_producer
+	if [ -e "$BG_DIR/quiet" ]; then
+		await 20 bg_answers "${BG_URL[producerd]}/status"
+		http POST "${BG_URL[producerd]}/start" '{}' && rm -f "$BG_DIR/quiet"
+	fi
 	if [ -e "$BG_DIR/faulted" ]; then
 		await 20 bg_statuses all
 		for i in "${BG_INSTANCES[@]}"; do no_faults "$i"; done
