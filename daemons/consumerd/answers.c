@@ -201,6 +201,8 @@ void con_answer_late(struct con_cmd *cmd)
 		return;
 	}
 	o = base(c);
+	if (cmd->kind == CON_CMD_PAUSE)
+		bg_json_add_str(o, "state", "DRAINING"); /* whatever life the records are of */
 	bg_json_add_int(o, "in_flight", c->parts.in_flight);
 	bg_json_add_bool(o, "joined", con_source_joined(c));
 	answer(cmd, 202, o);

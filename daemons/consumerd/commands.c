@@ -115,7 +115,7 @@ static struct con_cmd *new_cmd(struct con *c, struct bg_http_req *r, enum con_cm
 	if (kind == CON_CMD_PREPARE && !strcmp(bg_json_str(b, "active", ""), bg_color_name(c->cfg.color)))
 		cmd->side = CON_SIDE_ACTIVE;
 	cmd->started_us = bg_now_us();
-	deadline_ms = bg_json_int(b, "deadline_ms", c->tun.drain_timeout_us / 1000);
+	deadline_ms = bg_json_int(b, "deadline_ms", BG_MIN(c->tun.drain_timeout_us / 1000, 60000));
 	cmd->timer = bg_timer_new(c->loop, on_deadline, cmd);
 	bg_timer_start(cmd->timer, deadline_ms * 1000);
 	for (at = &c->commands->head; *at; at = &(*at)->next)
@@ -175,8 +175,7 @@ static void carry_out_resume(struct con *c, struct con_cmd *cmd)
 
 static void carry_out_pause(struct con *c, struct con_cmd *cmd)
 {
-	if (!cmd->epoch)
-		c->local_pause = true;
+	c->local_pause = !cmd->epoch;
 	con_event(c, CON_EV_PAUSE, cmd->epoch ? "pause" : "local pause");
 }
 
@@ -231,7 +230,7 @@ static void admit(struct con *c, struct con_cmd *cmd)
 	v = con_epochs_judge(&c->ep, cmd->side, cmd->epoch,
 			     cmd->kind == CON_CMD_PAUSE ? BG_MAX(cmd->named, 0) : cmd->named,
 			     c->cfg.require_epoch && c->cfg.mode != CON_PLAIN,
-			     c->state == CON_FENCED && cmd->kind == CON_CMD_RESUME);
+			     c->state == CON_FENCED && cmd->kind == CON_CMD_RESUME ? c->fenced_epoch : 0);
 	/* A prepare is a promise: it needs no name, the resume that follows does. */
 	if (cmd->kind == CON_CMD_PREPARE && v == CON_WRONG_TARGET && cmd->named == 0)
 		v = cmd->epoch == c->ep.epoch ? (c->ep.side == cmd->side ? CON_SAME : CON_CONFLICT) : CON_OK;
@@ -281,6 +280,10 @@ static void command(struct bg_http_req *r, void *arg, enum con_cmd_kind kind)
 {
 	struct con *c = arg;
 
+	if (c->stopping) {
+		bg_http_error(r, 503, "shutting_down", "the instance is stopping");
+		return;
+	}
 	if (new_cmd(c, r, kind))
 		con_commands_run_queue(c);
 }

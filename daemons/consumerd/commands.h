@@ -20,6 +20,7 @@ void con_cmd_shadow(struct bg_http_req *r, void *arg);
 
 /* Action DRAIN: stop handing out, then wait. */
 void con_commands_drain(struct con *c);
+void con_commands_drain_over(struct con *c); /* a resume overtakes it */
 /* Something left the handler, or a commit was acknowledged: is the drain over? */
 void con_commands_check_drained(struct con *c);
 void con_commands_committed(struct con *c);

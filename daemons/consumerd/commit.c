@@ -228,13 +228,15 @@ static rd_kafka_topic_partition_list_t *build(struct con *c, bool force)
 static void send_commit(struct con *c)
 {
 	bool force = false;
+	size_t taken = 0;
 	rd_kafka_topic_partition_list_t *l;
 	rd_kafka_resp_err_t err;
 
 	/* Those that waited for the next one wait for this one now. */
-	for (size_t i = 0; i < m.nnext && m.nnow < MAX_WAITERS; i++)
-		m.now[m.nnow++] = m.next[i];
-	m.nnext = 0;
+	while (taken < m.nnext && m.nnow < MAX_WAITERS)
+		m.now[m.nnow++] = m.next[taken++];
+	m.nnext -= taken;
+	memmove(m.next, m.next + taken, m.nnext * sizeof m.next[0]);
 	m.again = false;
 	for (size_t i = 0; i < m.nnow; i++)
 		force |= m.now[i].force;

@@ -43,17 +43,36 @@ bool con_may_hand_out(const struct con *c)
 	return c->state == CON_ACTIVE && !c->held && !c->stopping;
 }
 
+static void run_queue(void *arg)
+{
+	struct con *c = arg;
+
+	if (c->commands)
+		con_commands_run_queue(c);
+}
+
+void con_let_go(struct con *c)
+{
+	if (!c->held)
+		return;
+	c->held = false;
+	/* Commands that came meanwhile are carried out now. */
+	bg_loop_defer(c->loop, run_queue, c);
+}
+
 static void act(struct con *c, enum con_action a)
 {
 	switch (a) {
 	case CON_DO_BEGIN:
 		c->commands->resume_from_us = bg_now_us();
 		c->commands->positioned_us = 0;
+		con_commands_drain_over(c);
 		con_start_begin(c);
 		break;
 	case CON_DO_ADOPT:
 		c->commands->resume_from_us = bg_now_us();
 		c->commands->positioned_us = 0;
+		con_commands_drain_over(c);
 		con_start_adopt(c);
 		break;
 	case CON_DO_GO:
@@ -94,14 +113,13 @@ void con_event(struct con *c, enum con_event ev, const char *why)
 	enum con_state old = c->state;
 
 	c->state = con_lc_next(old, ev, &action);
+	if (c->state == CON_FENCED && old != CON_FENCED)
+		c->fenced_epoch = c->ep.epoch;
 	if (c->state != old) {
 		char epoch[24];
 
 		c->since_real_us = bg_real_us();
 		c->since_us = bg_now_us();
-		if (!con_working(c))
-			c->held =
-				false; /* the guard is for positions of ours; who has none reads rule 3 again */
 		snprintf(epoch, sizeof epoch, "%lld", (long long)c->ep.epoch);
 		bg_log_ctx("epoch", epoch);
 		con_ledger_state(c, con_state_name(old), con_state_name(c->state));
@@ -109,6 +127,8 @@ void con_event(struct con *c, enum con_event ev, const char *why)
 		       why);
 		con_changed(c);
 	}
+	if (!con_working(c))
+		con_let_go(c); /* the guard is for positions of ours; who has none reads rule 3 again */
 	act(c, action);
 	if (c->state != old)
 		con_commands_state(c);

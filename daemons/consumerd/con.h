@@ -63,6 +63,7 @@ struct con {
 
 	enum con_state state;
 	struct con_epochs ep;
+	int64_t fenced_epoch; /* the highest accepted when it was fenced: only a higher one ends that */
 	int64_t proved_floor; /* the f that every started partition's commit carries at the broker */
 	int64_t work_epoch; /* the epoch it is ACTIVE (or DRAINING) under: *from* keeps its old one after prepare */
 	int64_t since_real_us, since_us;
@@ -71,8 +72,8 @@ struct con {
 	bool stopping;    /* SIGTERM */
 	bool held;        /* stall guard: nothing is handed out, no command carried out */
 	bool connected;   /* the broker has answered and does */
-	bool fenced_told; /* hello says it */
-	char cause[64];   /* of FENCED or FAILED */
+
+	char cause[64]; /* of FENCED or FAILED */
 	char last_error[256];
 
 	struct con_parts parts;
@@ -101,6 +102,8 @@ void con_error(struct con *c, const char *ev, const char *fmt, ...) __attribute_
 void con_connected(struct con *c);
 /* ACTIVE or DRAINING. */
 bool con_working(const struct con *c);
+/* The stall guard is satisfied, or void. */
+void con_let_go(struct con *c);
 /* May records be handed out now? */
 bool con_may_hand_out(const struct con *c);
 

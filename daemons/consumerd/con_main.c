@@ -34,6 +34,7 @@ static struct {
 	struct bg_backoff backoff;
 	int refreshes;
 	bool asking;
+	bool guard_asked; /* the stall guard's commit is under way */
 } m = {.backoff = {.min_us = 50000, .max_us = 5000000}};
 
 /* ---- the topics: their partitions and log ranges ---- */
@@ -42,8 +43,14 @@ static void ranges_read(void *arg, const struct bg_err *err, const struct bg_off
 {
 	struct con *c = arg;
 
-	if (!err)
-		con_ranges_set(c, offs);
+	if (err)
+		return;
+	con_ranges_set(c, offs);
+	if (!c->connected && c->state != CON_STARTING) {
+		c->connected = true; /* after an outage in which nothing was to be committed */
+		con_hello_say(c);
+		con_changed(c);
+	}
 }
 
 static void partitions_read(void *arg, const struct bg_err *err, const struct bg_offs *offs)
@@ -91,6 +98,7 @@ static void stall_committed(void *arg, rd_kafka_resp_err_t err)
 {
 	struct con *c = arg;
 
+	m.guard_asked = false;
 	if (err && con_working(c)) {
 		/* Not confirmed: what was read before the stall stays where it is. Asked again by the next tick. */
 		con_error(c, "stall", "the commit after a stall failed: %s", rd_kafka_err2str(err));
@@ -98,10 +106,17 @@ static void stall_committed(void *arg, rd_kafka_resp_err_t err)
 	}
 	if (!c->held)
 		return; /* let go already */
-	c->held = false;
 	bg_log(BG_NOTICE, "stall", "the broker has confirmed our positions: going on");
-	con_commands_run_queue(c);
+	con_let_go(c);
 	con_dispatch_all(c);
+}
+
+static void guard(struct con *c)
+{
+	if (m.guard_asked)
+		return;
+	m.guard_asked = true;
+	con_commit_request(c, true, stall_committed, c);
 }
 
 static void on_stall(void *arg, int64_t stalled_us)
@@ -111,10 +126,9 @@ static void on_stall(void *arg, int64_t stalled_us)
 	con_error(c, "stall", "the loop stood still for %lld ms", (long long)stalled_us / 1000);
 	if (con_working(c)) {
 		c->held = true;
-		con_commit_request(c, true, stall_committed, c);
-	} else {
-		con_start_again(c);
+		guard(c);
 	}
+	con_start_again(c); /* what was read before counts for nothing */
 }
 
 /* ---- timers ---- */
@@ -125,7 +139,7 @@ static void every_second(void *arg)
 
 	con_meters_tick(c);
 	if (c->held && con_working(c))
-		con_commit_request(c, true, stall_committed, c);
+		guard(c);
 }
 
 static void commit_due(void *arg)
@@ -155,7 +169,7 @@ static int start_base(struct bg_daemon *d, struct bg_err *err)
 	bg_log_ctx("color", bg_color_name(c->cfg.color));
 	bg_log_ctx("instance", c->cfg.instance);
 	con_parts_init(&c->parts);
-	c->worker = bg_worker_new(c->loop, 2);
+	c->worker = bg_worker_new(c->loop, 4);
 	c->httpc = bg_httpc_new(c->loop);
 	con_meters_init(c);
 	con_commands_init(c);

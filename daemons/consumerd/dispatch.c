@@ -47,7 +47,8 @@ void con_dispatch_part(struct con *c, struct con_part *p)
 
 	if (!con_may_hand_out(c) || !p->started || p->why & ~(unsigned)CON_WHY_PRESSURE)
 		goto pressure;
-	while (p->pend_head && p->nout < limit) {
+	/* Rule 9 looks here too: a freeze between two records must not let the second out. */
+	while (p->pend_head && p->nout < limit && !bg_loop_check_stall(c->loop) && con_may_hand_out(c)) {
 		int64_t now = bg_now_us();
 		struct con_rec *r = con_part_hand_out(&c->parts, p, now);
 
@@ -57,7 +58,7 @@ void con_dispatch_part(struct con *c, struct con_part *p)
 		give(c, r);
 		if (m.ndone >= FLUSH_EVERY)
 			con_dispatch_flush(c);
-		if (!con_may_hand_out(c) || p->why & ~(unsigned)CON_WHY_PRESSURE)
+		if (p->why & ~(unsigned)CON_WHY_PRESSURE)
 			break;
 	}
 pressure:
@@ -108,7 +109,8 @@ static void retry(void *arg)
 		if (!(p->why & CON_WHY_RETRY))
 			continue;
 		con_source_unpause(c, p, CON_WHY_RETRY);
-		give_failed_again(c, p);
+		if (con_may_hand_out(c) || c->state == CON_DRAINING)
+			give_failed_again(c, p);
 	}
 	con_dispatch_all(c);
 }
@@ -138,6 +140,7 @@ static void failed(struct con *c, struct con_rec *r, const char *error)
 			r->failed = true; /* not the only one out: it keeps its place */
 		retry_in(c, bg_backoff_next(&m.backoff));
 	}
+	con_source_try_revoke(c);
 	/* A record that went back is out of the handler: a drain may end, with the position before it. */
 	con_commands_check_drained(c);
 }

@@ -19,7 +19,7 @@ static bool eager_waits(const struct con *c)
 	return false;
 }
 
-/* The commit that proves: con_commands_committed, which is called after every commit, does the rest. */
+/* The commit that proves has ended; con_commands_committed, which is called after every commit, does the rest. */
 static void proof_is_in(void *arg, rd_kafka_resp_err_t err)
 {
 	struct con *c = arg;
@@ -29,14 +29,25 @@ static void proof_is_in(void *arg, rd_kafka_resp_err_t err)
 		c->commands->proof_asked = false;
 }
 
+/* Ask for what the proof of a pause lacks; again whenever a commit has ended and it still does. */
+static void ask_proof(struct con *c)
+{
+	if (c->commands->proof_asked || !con_commit_proof_pending(c))
+		return;
+	c->commands->proof_asked = true;
+	con_commit_request(c, true, proof_is_in, c);
+}
+
+/* Forget the times of a drain that was overtaken by a resume. */
+void con_commands_drain_over(struct con *c)
+{
+	c->commands->drain_from_us = c->commands->drained_us = c->commands->committed_us = 0;
+}
+
 void con_commands_drain(struct con *c)
 {
-	struct con_commands *q = c->commands;
-
-	if (!q->drain_from_us) {
-		q->drain_from_us = bg_now_us();
-		q->drained_us = q->committed_us = 0;
-	}
+	if (!c->commands->drain_from_us)
+		c->commands->drain_from_us = bg_now_us();
 	con_start_cancel(c);
 	con_dispatch_flush(c);
 	con_commands_check_drained(c);
@@ -46,16 +57,19 @@ void con_commands_check_drained(struct con *c)
 {
 	struct con_commands *q = c->commands;
 
+	con_source_reap(c);
 	if (con_start_under_way(c))
 		con_start_check_moves(c);
-	if (!q || c->state != CON_DRAINING || c->parts.in_flight)
+	if (!q || c->parts.in_flight)
 		return;
-	if (!q->drained_us) {
+	if (c->state == CON_PAUSED || c->state == CON_STARTING)
+		con_commands_prove(c); /* a record of an earlier life has left the handler */
+	if (c->state != CON_DRAINING)
+		return;
+	if (!q->drained_us)
 		q->drained_us = bg_now_us();
-		/* The commit leaves at once; what was asked for before is in the same one or in the next. */
-		if (con_commit_proof_pending(c))
-			con_commit_request(c, true, proof_is_in, c);
-	}
+	/* The commit leaves at once. */
+	ask_proof(c);
 	if (con_commit_proof_pending(c) && !eager_waits(c))
 		return;
 	con_event(c, CON_EV_DRAINED, "drained");
@@ -65,40 +79,35 @@ void con_commands_committed(struct con *c)
 {
 	struct con_commands *q = c->commands;
 
-	if (!q || con_commit_proof_pending(c))
+	if (!q)
 		return;
-	if (q->drained_us && !q->committed_us)
+	if (!con_commit_proof_pending(c) && q->drained_us && !q->committed_us)
 		q->committed_us = bg_now_us();
 	con_commands_check_drained(c);
-	if (c->state == CON_PAUSED || c->state == CON_STARTING)
-		con_commands_prove(c);
 }
 
+/* Answer the pauses: nothing in the handler, and the commit acknowledged or, with eager, on its way. */
 void con_commands_prove(struct con *c)
 {
 	struct con_cmd *cmd, *next;
-	bool dirty = con_commit_proof_pending(c);
+	bool pending;
 
 	/* A handle that was made anew while FENCED waits joined from here on. */
 	if (!c->stopping)
 		con_source_join(c);
-
-	if (!dirty && c->commands->drained_us && !c->commands->committed_us)
-		c->commands->committed_us = bg_now_us();
-	/* Paused before, and now at a higher epoch: the broker has to learn it. */
-	if (dirty && c->state != CON_DRAINING && !c->commands->proof_asked) {
-		c->commands->proof_asked = true;
-		con_commit_request(c, true, proof_is_in, c);
-	}
+	if (c->parts.in_flight)
+		return; /* con_commands_check_drained comes back when it is out */
+	ask_proof(c);
+	pending = con_commit_proof_pending(c);
 	for (cmd = c->commands->head; cmd; cmd = next) {
 		next = cmd->next;
-		if (cmd->kind != CON_CMD_PAUSE || !cmd->admitted || (dirty && !cmd->eager))
+		if (cmd->kind != CON_CMD_PAUSE || !cmd->admitted || (pending && !cmd->eager))
 			continue;
-		con_answer_paused(cmd, !dirty);
+		con_answer_paused(cmd, !pending);
 		con_cmd_end(cmd);
 	}
-	if (!dirty)
-		c->commands->drain_from_us = 0;
+	if (!pending)
+		con_commands_drain_over(c);
 }
 
 /* All admitted resumes end in the same way. */
@@ -119,7 +128,8 @@ void con_commands_started(struct con *c, rd_kafka_resp_err_t err)
 {
 	if (!c->commands)
 		return;
-	c->commands->start_commit = false;
+	if (!err)
+		c->commands->start_commit = false;
 	if (c->state == CON_ACTIVE && !err)
 		end_resumes(c, con_answer_resumed);
 	else if (c->state == CON_ACTIVE)

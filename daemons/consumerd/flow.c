@@ -6,6 +6,8 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "consumerd/probe.h"
+#include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
 
 static rd_kafka_topic_partition_list_t *list_add(rd_kafka_topic_partition_list_t *l, const struct con_part *p)
@@ -29,25 +31,60 @@ static void tell(struct con *c, rd_kafka_topic_partition_list_t *l, bool pause)
 	rd_kafka_topic_partition_list_destroy(l);
 }
 
-/* Seek alone: asynchronous with time-out 0. A partition that has no fetcher yet is assigned anew at the offset. */
-static void seek_now(struct con *c, struct con_part *p)
+/*
+ * Fetch from fetch_next. A seek is asynchronous and says nothing when it is dropped, which happens before the
+ * fetcher of a new assignment has started: a fresh partition waits for its probe.
+ */
+static void go_to(struct con *c, struct con_part *p)
 {
 	rd_kafka_resp_err_t err;
 
 	if (!p->rkt || p->fetch_next < 0)
 		return;
+	p->needs_seek = true;
+	if (p->fresh) {
+		con_probe(c);
+		return;
+	}
 	err = rd_kafka_seek(p->rkt, p->partition, p->fetch_next, 0);
-	if (!err)
+	if (!err) {
 		p->needs_seek = false;
-	else
-		con_error(c, "flow", "cannot seek %s [%d] to %lld: %s", p->topic, p->partition,
-			  (long long)p->fetch_next, rd_kafka_err2str(err));
+		return;
+	}
+	con_error(c, "flow", "cannot seek %s [%d] to %lld: %s", p->topic, p->partition,
+		  (long long)p->fetch_next, rd_kafka_err2str(err));
+	con_probe_later(c);
 }
 
 void con_source_seek(struct con *c, struct con_part *p)
 {
 	if (c->source->rk && !p->kpaused)
-		seek_now(c, p);
+		go_to(c, p);
+}
+
+/* After "offset out of range" no seek revives a fetcher: the partition is assigned anew, at fetch_next. */
+void con_source_revive(struct con *c, struct con_part *p)
+{
+	rd_kafka_t *rk = c->source->rk;
+	rd_kafka_topic_partition_list_t *l;
+
+	if (!rk || !p->assigned)
+		return;
+	p->fresh = p->needs_seek = true;
+	p->assign_no++;
+	l = rd_kafka_topic_partition_list_new(8);
+	for (size_t i = 0; i < c->parts.n; i++) {
+		struct con_part *q = c->parts.v[i];
+
+		if (q == p || (q->assigned && !con_cooperative(rk)))
+			rd_kafka_topic_partition_list_add(l, q->topic, q->partition)->offset =
+				BG_MAX(q->fetch_next, 0);
+	}
+	if (con_cooperative(rk))
+		con_assign(rk, l, true);
+	con_assign(rk, l, false);
+	rd_kafka_topic_partition_list_destroy(l);
+	con_probe(c);
 }
 
 void con_source_pause(struct con *c, struct con_part *p, unsigned reason)
@@ -88,7 +125,7 @@ void con_source_unpause(struct con *c, struct con_part *p, unsigned reason)
 		return;
 	p->kpaused = false;
 	tell(c, list_add(NULL, p), false);
-	seek_now(c, p);
+	go_to(c, p);
 }
 
 void con_source_unpause_all(struct con *c, unsigned reason)
@@ -115,7 +152,7 @@ void con_source_unpause_all(struct con *c, unsigned reason)
 
 		if (p->assigned && !p->why && p->kpaused) {
 			p->kpaused = false;
-			seek_now(c, p);
+			go_to(c, p);
 		}
 	}
 }

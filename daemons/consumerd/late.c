@@ -17,10 +17,16 @@ static struct {
 	struct bg_backoff backoff;
 } m = {.backoff = {.min_us = 50000, .max_us = 2000000}};
 
+static void ask_again(void)
+{
+	if (!bg_timer_pending(m.retry))
+		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+}
+
 /* Start the partitions that an instance at work was given since. */
 static void start_late(struct con *c, const struct bg_offs *own)
 {
-	bool any = false;
+	bool any = false, left = false;
 
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
@@ -45,6 +51,8 @@ static void start_late(struct con *c, const struct bg_offs *own)
 		con_start_part(c, p, &ch, c->work_epoch);
 		any = true;
 	}
+	if (!left)
+		bg_backoff_reset(&m.backoff);
 	if (any)
 		con_commit_request(c, false, NULL, NULL);
 	con_changed(c);
@@ -56,15 +64,13 @@ static void relearn(void *arg);
 static void learned(struct con_reading *r)
 {
 	struct con *c = r->c;
-	int64_t floor;
-
 	if (r->failed) {
 		con_error(c, r->err.code, "cannot read the commits of new partitions: %s", r->err.msg);
-		if (!bg_timer_pending(m.retry))
-			bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+		ask_again();
 		return;
 	}
-	bg_backoff_reset(&m.backoff);
+	if (con_start_under_way(c))
+		return; /* it reads for itself */
 	for (size_t i = 0; i < r->own.n; i++) {
 		const struct bg_off *o = &r->own.v[i];
 		struct con_part *p = con_part_find(&c->parts, o->topic, o->partition);
@@ -75,13 +81,12 @@ static void learned(struct con_reading *r)
 		p->committed_epoch = o->epoch;
 		con_part_learn(p, o->offset, o->epoch);
 	}
-	floor = con_reading_floor(r);
-	if (c->cfg.mode == CON_HANDOVER && c->state == CON_ACTIVE && floor > c->work_epoch &&
-	    floor > c->ep.epoch) {
-		c->ep.floor = BG_MAX(c->ep.floor, floor);
-		con_error(c, "stale_epoch", "the commits know of epoch %lld, we work at %lld",
-			  (long long)floor, (long long)c->work_epoch);
-		con_event(c, CON_EV_REFUSED, "rule 3");
+	if (c->cfg.mode == CON_HANDOVER && con_reading_floor(r) > c->work_epoch) {
+		/* Rule 3: a switch is under way, or was and we did not hear. What is new here is not begun. */
+		bg_log(BG_NOTICE, "later",
+		       "the commits know of epoch %lld, we work at %lld: new partitions wait",
+		       (long long)con_reading_floor(r), (long long)c->work_epoch);
+		ask_again();
 		return;
 	}
 	if (c->state == CON_ACTIVE && !con_start_under_way(c))

@@ -74,7 +74,7 @@ int64_t con_epochs_highest(const struct con_epochs *e)
 }
 
 enum con_verdict con_epochs_judge(const struct con_epochs *e, enum con_side side, int64_t epoch, int named,
-				  bool require_epoch, bool fenced)
+				  bool require_epoch, int64_t fenced_epoch)
 {
 	bool resume = side == CON_SIDE_ACTIVE;
 
@@ -96,7 +96,7 @@ enum con_verdict con_epochs_judge(const struct con_epochs *e, enum con_side side
 			return CON_UNKNOWN;
 		if (e->needs_name && named != 1)
 			return CON_WRONG_TARGET;
-		if (fenced && epoch <= e->epoch)
+		if (fenced_epoch && epoch <= fenced_epoch)
 			return CON_STALE;
 	}
 	if (epoch == e->epoch)

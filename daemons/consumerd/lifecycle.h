@@ -66,11 +66,11 @@ int64_t con_epochs_highest(const struct con_epochs *e);
 /*
  * Judge a command that puts this instance on `side` at `epoch` (0: the command had none). `named`: 1 it
  * names our incarnation, 0 it names none, -1 it names another's. `require_epoch`: false lets a resume
- * without epoch pass always. `fenced`: the instance is FENCED, so its own epoch is stale for a resume.
+ * without epoch pass always. `fenced_epoch`: while FENCED the epoch it was fenced at, which is stale for a resume; else 0.
  * Changes nothing.
  */
 enum con_verdict con_epochs_judge(const struct con_epochs *e, enum con_side side, int64_t epoch, int named,
-				  bool require_epoch, bool fenced);
+				  bool require_epoch, int64_t fenced_epoch);
 /* Note an accepted command. Returns true when it must be made durable before it is acted upon. */
 bool con_epochs_accept(struct con_epochs *e, enum con_side side, int64_t epoch);
 

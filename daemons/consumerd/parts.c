@@ -111,7 +111,7 @@ struct con_part *con_part_get(struct con_parts *ps, const char *topic, int32_t p
 	p = bg_xcalloc(1, sizeof *p);
 	p->topic = bg_xstrdup(topic);
 	p->partition = partition;
-	p->position = p->acked = p->committed = -1;
+	p->position = p->acked = p->committed = p->ahead_from = -1;
 	ps->v = bg_xgrow(ps->v, &ps->cap, ps->n + 1, sizeof *ps->v);
 	memmove(ps->v + i + 1, ps->v + i, (ps->n - i) * sizeof *ps->v);
 	ps->v[i] = p;
@@ -253,6 +253,7 @@ void con_part_drop_pending(struct con_parts *ps, struct con_part *p)
 	p->npend = 0;
 	/* What was dropped has to come again: a record behind it must not be taken for the next one. */
 	p->needs_seek = true;
+	p->ahead_from = -1;
 	p->fetch_next = p->position < 0 ? 0 : p->position;
 }
 

@@ -52,13 +52,16 @@ struct con_part {
 	bool told_first; /* first record of this epoch was shown */
 	bool failed;
 	bool revoking;
+	bool fresh;      /* assigned, and nothing has shown yet that its fetcher takes a seek (probe.c) */
 	bool needs_seek; /* what was received was dropped: nothing is taken before Kafka was asked to go back */
-	unsigned why;    /* enum con_pause_reason */
-	int64_t position; /* next to be handed out; -1 unknown */
-	int64_t acked;    /* lowest not acknowledged = committable; -1 unknown */
-	int64_t epoch;    /* under which position and acked were reached */
+	uint32_t assign_no; /* grows with every assignment of it */
+	unsigned why;       /* enum con_pause_reason */
+	int64_t position;   /* next to be handed out; -1 unknown */
+	int64_t acked;      /* lowest not acknowledged = committable; -1 unknown */
+	int64_t epoch;      /* under which position and acked were reached */
 	int64_t committed, committed_epoch;
 	int64_t fetch_next;        /* what was asked of Kafka: the lowest offset that may come */
+	int64_t ahead_from;        /* a start under way fetches from here already; -1: it does not */
 	int64_t first_us, last_us; /* first and last record of this epoch, monotonic */
 	uint64_t records, bytes;
 

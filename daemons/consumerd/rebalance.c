@@ -9,20 +9,24 @@
 #include "common/mem.h"
 #include "consumerd/commit.h"
 #include "consumerd/commands.h"
+#include "consumerd/dispatch.h"
+#include "consumerd/probe.h"
 #include "consumerd/source_int.h"
 #include "consumerd/start.h"
 
-static bool cooperative(rd_kafka_t *rk)
+#define STABLE_US 60000000
+
+bool con_cooperative(rd_kafka_t *rk)
 {
 	return !strcmp(rd_kafka_rebalance_protocol(rk), "COOPERATIVE");
 }
 
-static void assign(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts, bool revoke)
+void con_assign(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts, bool revoke)
 {
 	rd_kafka_error_t *e = NULL;
 	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 
-	if (!cooperative(rk))
+	if (!con_cooperative(rk))
 		err = rd_kafka_assign(rk, revoke ? NULL : parts);
 	else if (revoke)
 		e = rd_kafka_incremental_unassign(rk, parts);
@@ -36,33 +40,38 @@ static void assign(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts, bool 
 }
 
 /*
- * New partitions arrive unpaused and at no offset of ours: they are assigned at the end of the log, paused
- * right after, and positioned by start.c. Nothing they may have fetched meanwhile is handed out.
+ * New partitions are paused before and after they are assigned, so that nothing is fetched, and assigned at an absolute
+ * offset: a logical one sends a query whose late answer undoes the seek that was made meanwhile (records skipped, shown
+ * on librdkafka 2.0.2). start.c positions them.
  */
 static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts)
 {
 	struct con_source *s = c->source;
 
-	for (int i = 0; i < parts->cnt; i++)
-		parts->elems[i].offset = RD_KAFKA_OFFSET_END;
-	assign(rk, parts, false);
-	if (parts->cnt)
-		rd_kafka_pause_partitions(rk, parts);
 	for (int i = 0; i < parts->cnt; i++) {
 		struct con_part *p =
 			con_part_get(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
 		con_part_drop_pending(&c->parts, p);
-		p->assigned = true;
+		parts->elems[i].offset = BG_MAX(p->position, 0);
+		p->assigned = p->fresh = p->kpaused = true;
 		p->started = p->failed = p->revoking = false;
-		p->kpaused = true;
+		p->assign_no++;
 		p->why = CON_WHY_LIFECYCLE;
 		if (!p->rkt)
 			p->rkt = rd_kafka_topic_new(rk, p->topic, NULL);
 	}
+	if (parts->cnt)
+		rd_kafka_pause_partitions(rk, parts);
+	con_assign(rk, parts, false);
+	if (parts->cnt)
+		rd_kafka_pause_partitions(rk, parts);
+	con_probe(c);
 	s->joined = true;
 	c->connected = true;
-	bg_backoff_reset(&s->backoff);
+	/* Twins with one identity throw each other out: only who stays for a while starts from a short back-off again. */
+	if (bg_now_us() - s->replaced_us > STABLE_US)
+		bg_backoff_reset(&s->backoff);
 	bg_log(BG_INFO, "assigned", "%d partitions given, %zu held", parts->cnt,
 	       con_parts_assigned(&c->parts));
 	con_start_assigned(c);
@@ -90,7 +99,7 @@ static void finish_revoke(struct con *c, const char *why)
 			rd_kafka_topic_destroy(p->rkt);
 		p->rkt = NULL;
 	}
-	assign(s->rk, parts, true);
+	con_assign(s->rk, parts, true);
 	bg_log(BG_INFO, "revoked", "%d partitions taken (%s), %zu held", parts->cnt, why,
 	       con_parts_assigned(&c->parts));
 	rd_kafka_topic_partition_list_destroy(parts);
@@ -148,6 +157,8 @@ static void on_revoke(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 	struct con_source *s = c->source;
 	bool lost = rd_kafka_assignment_lost(rk);
 
+	con_dispatch_flush(c); /* what the handler has done counts */
+
 	for (int i = 0; i < parts->cnt; i++) {
 		struct con_part *p =
 			con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
@@ -190,7 +201,7 @@ void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 
 	/* While the handle closes this runs on the worker: touch nothing of ours. */
 	if (!c->source || c->source->rk != rk) {
-		assign(rk, parts, err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
+		con_assign(rk, parts, err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
 		return;
 	}
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
@@ -199,6 +210,6 @@ void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 		on_revoke(c, rk, parts);
 	} else {
 		con_error(c, "rebalance", "rebalance failed: %s", rd_kafka_err2str(err));
-		assign(rk, parts, true);
+		con_assign(rk, parts, true);
 	}
 }

@@ -8,6 +8,9 @@
 /* librdkafka's rebalance callback: opaque is the struct con. */
 void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts,
 		      void *opaque);
+bool con_cooperative(rd_kafka_t *rk);
+/* (Incremental) assign or unassign, as the group's protocol wants it. */
+void con_assign(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts, bool revoke);
 /* The handle goes away: a waiting revoke is void. */
 void con_rebalance_forget(struct con *c);
 

@@ -10,6 +10,7 @@
 #include "common/mem.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/probe.h"
 #include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
 
@@ -30,8 +31,8 @@ static void on_error_message(struct con *c, rd_kafka_message_t *msg)
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 		p = msg->rkt ? con_part_find(&c->parts, rd_kafka_topic_name(msg->rkt), msg->partition) : NULL;
 		/* A paused partition was assigned at no real offset: that it is out of range says nothing. */
-		if (!p || p->kpaused || !p->assigned)
-			break;
+		if (!p || p->kpaused || !p->assigned || (msg->offset >= 0 && msg->offset != p->fetch_next))
+			break; /* or it is of an order that was overtaken */
 		p->failed = true;
 		/* Fetched ahead of the start's decision: start.c asks again where it matters. */
 		if (c->state == CON_RESUMING)
@@ -179,6 +180,7 @@ static rd_kafka_t *detach_handle(struct con *c)
 
 	if (!rk)
 		return NULL;
+	con_dispatch_flush(c); /* what the handler has done is no orphan */
 	con_commit_detach(c);
 	bg_kq_free(s->kq);
 	rd_kafka_queue_destroy(s->queue);
@@ -219,6 +221,7 @@ int con_source_start(struct con *c, struct bg_err *err)
 {
 	c->source = bg_xcalloc(1, sizeof *c->source);
 	c->source->backoff = (struct bg_backoff){.min_us = 100000, .max_us = 30000000};
+	con_probe_init(c);
 	c->source->replace_timer = bg_timer_new(c->loop, replace_now, c);
 	return make_handle(c, err);
 }
@@ -228,7 +231,6 @@ void con_source_stop(struct con *c, void (*done)(void *arg), void *arg)
 	rd_kafka_t *rk;
 
 	bg_timer_stop(c->source->replace_timer);
-	c->source->closing = true;
 	rk = detach_handle(c);
 	if (rk)
 		bg_kafka_destroy(c->worker, rk, !c->source->fatal, done, arg);
@@ -240,20 +242,49 @@ void con_source_free(struct con *c)
 {
 	if (!c->source)
 		return;
+	con_probe_free(c);
 	bg_timer_free(c->source->replace_timer);
 	free(c->source);
 	c->source = NULL;
 }
 
-void con_source_replace(struct con *c)
+static void replace_later(void *arg)
 {
-	rd_kafka_t *rk = detach_handle(c);
+	struct con *c = arg;
+	struct con_source *s = c->source;
+	rd_kafka_t *rk = s ? detach_handle(c) : NULL;
 
 	if (!rk)
 		return;
-	bg_kafka_destroy(c->worker, rk, false, NULL, NULL);
+	s->replaced_us = bg_now_us();
+	for (int i = 0; rk && c->parts.norphans && i < CON_OLD_HANDLES; i++)
+		if (!s->old[i])
+			s->old[i] = bg_steal_ptr(&rk);
+	if (rk)
+		bg_kafka_destroy(c->worker, rk, false, NULL, NULL);
 	/* Not at once: two hosts with the same identity would otherwise throw each other out without end. */
-	bg_timer_start(c->source->replace_timer, bg_backoff_next(&c->source->backoff));
+	bg_timer_start(s->replace_timer, bg_backoff_next(&s->backoff));
+}
+
+/* In the next turn: we may be inside of librdkafka's callbacks. */
+void con_source_replace(struct con *c)
+{
+	if (!c->source->rk)
+		return;
+	c->source->fatal = true;
+	bg_loop_defer(c->loop, replace_later, c);
+}
+
+/* Destroying a handle blocks while a record of it is held. */
+void con_source_reap(struct con *c)
+{
+	struct con_source *s = c->source;
+
+	if (!s || c->parts.norphans)
+		return;
+	for (int i = 0; i < CON_OLD_HANDLES; i++)
+		if (s->old[i])
+			bg_kafka_destroy(c->worker, bg_steal_ptr(&s->old[i]), false, NULL, NULL);
 }
 
 void con_source_join(struct con *c)
@@ -288,10 +319,4 @@ rd_kafka_t *con_source_handle(const struct con *c)
 uint64_t con_source_generation(const struct con *c)
 {
 	return c->source->generation;
-}
-
-void con_source_kick(struct con *c)
-{
-	if (c->source->kq)
-		bg_kq_kick(c->source->kq);
 }

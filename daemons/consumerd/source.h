@@ -28,6 +28,9 @@ void con_source_unpause_all(struct con *c, unsigned reason);
 /* Fetch from p->fetch_next when it is not paused (it was fetching from elsewhere). */
 void con_source_seek(struct con *c, struct con_part *p);
 
+/* The fetcher is dead (offset out of range): assign the partition anew at fetch_next. */
+void con_source_revive(struct con *c, struct con_part *p);
+
 /* Drop the handle (on the worker) and make a new one; event REPLACED when it is there, after a back-off. */
 void con_source_replace(struct con *c);
 /* The broker refused us: event FENCED in the next turn, nothing is handed out until then. */
@@ -36,7 +39,7 @@ void con_source_fenced(struct con *c, const char *cause);
 void con_source_join(struct con *c);
 /* A revoke that waited for the handler: let go what is drained and committed. */
 void con_source_try_revoke(struct con *c);
-/* Poll again in the next turn (back-pressure is over). */
-void con_source_kick(struct con *c);
+/* Handles that were replaced live until the last record of them is out of the handler: is it? */
+void con_source_reap(struct con *c);
 
 #endif

@@ -5,12 +5,16 @@
 
 #include "consumerd/source.h"
 
+#define CON_OLD_HANDLES 4
+
 struct con_source {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
 	struct bg_kq *kq;
 	uint64_t generation;
-	bool joined, subscribed, fatal, closing;
+	bool joined, subscribed, fatal;
+	rd_kafka_t *old[CON_OLD_HANDLES]; /* replaced, with records still in the handler */
+	int64_t replaced_us;
 	struct bg_timer *replace_timer;
 	struct bg_backoff backoff;
 	/* A revoke that waits for the handler or the commit. */

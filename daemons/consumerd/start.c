@@ -42,7 +42,8 @@ __attribute__((format(printf, 4, 5))) static void refuse(struct con *c, int stat
 	/* What was handed with a command that was refused is not to be believed later. */
 	bg_offs_free(&c->handed);
 	con_error(c, word, "not started: %s", m.refused.msg);
-	con_event(c, CON_EV_REFUSED, word);
+	/* One at work is stopped by rule 3 only, or when it cannot be where it is told to. */
+	con_event(c, m.adopt && status == 422 ? CON_EV_BROKEN : CON_EV_REFUSED, word);
 	con_commands_refused(c);
 }
 
@@ -61,7 +62,7 @@ static void speculate(struct con *c)
 		con_part_drop_pending(&c->parts, p);
 		if (offset < 0)
 			continue;
-		p->fetch_next = offset;
+		p->fetch_next = p->ahead_from = offset;
 		if (p->kpaused)
 			con_source_unpause(c, p,
 					   CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT |
@@ -114,24 +115,27 @@ static bool place(struct con *c, struct con_part *p, const struct con_choice *ch
 		return false;
 	}
 	if (p->failed) {
-		/* The fetch ahead went wrong: asked again, an error is then final. */
+		/* The fetcher is dead since: an error that comes again is then final. */
 		p->failed = false;
 		con_part_drop_pending(&c->parts, p);
 		p->fetch_next = ch->offset;
-		con_source_seek(c, p);
+		con_source_revive(c, p);
 		return true;
 	}
-	if (p->fetch_next != ch->offset && (!p->pend_head || p->pend_head->offset < ch->offset)) {
-		con_part_drop_pending(&c->parts, p);
-		p->fetch_next = ch->offset;
-		con_source_seek(c, p);
-	} else if (p->pend_head && p->pend_head->offset > ch->offset && !m.adopt) {
-		/* Fetched from too far: back to the choice. */
+	/* Fetched from elsewhere: from the choice on. What lies between the two may not exist (compaction). */
+	if (p->ahead_from != ch->offset &&
+	    !(p->ahead_from < ch->offset && p->pend_head && p->pend_head->offset >= ch->offset)) {
 		con_part_drop_pending(&c->parts, p);
 		p->fetch_next = ch->offset;
 		con_source_seek(c, p);
 	}
 	return true;
+}
+
+/* An instance at work is not stopped by a partition that nothing says the start of: that one waits. */
+static bool left_out(const struct con_part *p, const struct con_choice *ch)
+{
+	return m.adopt && !p->started && ch->verdict != CON_CHOICE_OK;
 }
 
 /* Is every choice possible? 0, or the refusal was made (-1), or ranges must be read first (1). */
@@ -146,6 +150,10 @@ static int check_choices(struct con *c)
 		ch = con_choose(c, p, m.epoch, &m.own, m.adopt);
 		if (ch.verdict == CON_CHOICE_RANGES && !m.checked)
 			return 1;
+		if (left_out(p, &ch)) {
+			con_source_pause(c, p, CON_WHY_NO_OFFSET);
+			continue;
+		}
 		if (ch.verdict == CON_CHOICE_OK)
 			continue;
 		if (ch.verdict == CON_CHOICE_NONE) {
@@ -173,6 +181,8 @@ void con_start_check_moves(struct con *c)
 
 	if (!m.under_way || !m.own.n)
 		return;
+	if (c->parts.norphans)
+		return; /* a record of an earlier life is in the handler: it must not be given beside itself */
 	rc = check_choices(c);
 	if (rc > 0 && !m.asking)
 		read_ranges(c);
@@ -185,7 +195,7 @@ void con_start_check_moves(struct con *c)
 		if (!p->assigned || p->revoking)
 			continue;
 		ch = con_choose(c, p, m.epoch, &m.own, m.adopt);
-		if (!place(c, p, &ch))
+		if (!left_out(p, &ch) && !place(c, p, &ch))
 			wait = true;
 	}
 	if (wait)
@@ -216,6 +226,7 @@ static void begin_read(struct con_reading *r)
 		       (long long)floor, (long long)m.epoch);
 		return;
 	}
+	bg_backoff_reset(&m.backoff);
 	bg_offs_copy(&m.own, &r->own);
 	con_start_check_moves(c);
 }
@@ -301,7 +312,8 @@ void con_start_go(struct con *c)
 		if (!p->assigned || p->revoking)
 			continue;
 		ch = con_choose(c, p, m.epoch, &m.own, m.adopt);
-		con_start_part(c, p, &ch, m.epoch);
+		if (!left_out(p, &ch))
+			con_start_part(c, p, &ch, m.epoch);
 	}
 	/* The broker learns the epoch at once; records do not wait for its answer. */
 	con_commit_request(c, true, start_committed, c);

@@ -80,12 +80,12 @@ static void lower_epochs_are_stale(void **state)
 	struct con_epochs e = known(7, CON_SIDE_ACTIVE);
 
 	(void)state;
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 6, 0, true, false), CON_STALE);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 6, 0, true, false), CON_STALE);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, false), CON_SAME);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 7, 0, true, false), CON_CONFLICT);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 8, 0, true, false), CON_OK);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 9, 0, true, false), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 6, 0, true, 0), CON_STALE);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 6, 0, true, 0), CON_STALE);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, 0), CON_SAME);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 7, 0, true, 0), CON_CONFLICT);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 8, 0, true, 0), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 9, 0, true, 0), CON_OK);
 	assert_int_equal(e.epoch, 7); /* judging changes nothing */
 }
 
@@ -95,16 +95,16 @@ static void without_state_file(void **state)
 
 	(void)state;
 	/* The floor is not read yet: no resume, but every pause. */
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 9, 1, true, false), CON_UNKNOWN);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 2, 0, true, false), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 9, 1, true, 0), CON_UNKNOWN);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 2, 0, true, 0), CON_OK);
 	e.floor_known = true;
 	e.floor = 7;
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 6, 1, true, false), CON_STALE);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, false), CON_WRONG_TARGET);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, 0, true, false), CON_WRONG_TARGET);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 1, true, false), CON_OK);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 7, 0, true, false), CON_OK);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, -1, true, false), CON_WRONG_TARGET);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 6, 1, true, 0), CON_STALE);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, 0), CON_WRONG_TARGET);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, 0, true, 0), CON_WRONG_TARGET);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 1, true, 0), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 7, 0, true, 0), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, -1, true, 0), CON_WRONG_TARGET);
 	assert_int_equal(con_epochs_highest(&e), 7);
 }
 
@@ -113,8 +113,12 @@ static void fenced_waits_for_a_higher_epoch(void **state)
 	struct con_epochs e = known(7, CON_SIDE_ACTIVE);
 
 	(void)state;
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, true), CON_STALE);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, 0, true, true), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, 7), CON_STALE);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, 0, true, 7), CON_OK);
+	/* Prepared at 8 since: the resume at 8 is the one it waits for. */
+	e = known(8, CON_SIDE_ACTIVE);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 8, 0, true, 7), CON_SAME);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 7, 0, true, 7), CON_STALE);
 }
 
 static void commands_without_epoch(void **state)
@@ -122,11 +126,11 @@ static void commands_without_epoch(void **state)
 	struct con_epochs e = known(0, CON_SIDE_NONE);
 
 	(void)state;
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 0, 0, true, false), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 0, 0, true, 0), CON_OK);
 	e = known(3, CON_SIDE_PAUSED);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 0, 0, true, false), CON_EPOCH_REQUIRED);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 0, 0, false, false), CON_OK);
-	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 0, 0, true, false), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 0, 0, true, 0), CON_EPOCH_REQUIRED);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_ACTIVE, 0, 0, false, 0), CON_OK);
+	assert_int_equal(con_epochs_judge(&e, CON_SIDE_PAUSED, 0, 0, true, 0), CON_OK);
 	assert_false(con_epochs_accept(&e, CON_SIDE_PAUSED, 0));
 	assert_int_equal(e.epoch, 3);
 }

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include "consumerd/probe.h"
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "consumerd/source.h"
+
+#define PROBE_MS 500
+
+struct target {
+	struct con_part *part; /* parts live as long as the instance; read on the loop only */
+	rd_kafka_topic_t *rkt; /* a reference of its own */
+	int32_t partition;
+	int64_t offset;
+	uint32_t assign_no;
+	rd_kafka_resp_err_t err;
+};
+
+struct job {
+	struct con *c;
+	uint64_t generation;
+	size_t n;
+	struct target v[];
+};
+
+static struct {
+	struct bg_timer *timer;
+	struct bg_backoff backoff;
+	bool running, freed;
+} m;
+
+static void work(void *arg)
+{
+	struct job *j = arg;
+
+	for (size_t i = 0; i < j->n; i++)
+		j->v[i].err = rd_kafka_seek(j->v[i].rkt, j->v[i].partition, j->v[i].offset, PROBE_MS);
+}
+
+static void done(void *arg)
+{
+	struct job *j = arg;
+	struct con *c = j->c;
+	bool ours = !m.freed && con_source_handle(c) && con_source_generation(c) == j->generation;
+	bool again = false;
+
+	m.running = false;
+	for (size_t i = 0; i < j->n; i++) {
+		struct target *t = &j->v[i];
+
+		rd_kafka_topic_destroy(t->rkt);
+		if (!ours || !t->part->assigned)
+			continue;
+		if (t->err || t->part->assign_no != t->assign_no) {
+			again = true;
+			continue;
+		}
+		t->part->fresh = false;
+		if (t->part->needs_seek)
+			con_source_seek(c, t->part);
+	}
+	free(j);
+	if (m.freed)
+		return;
+	if (again || !ours)
+		con_probe_later(c);
+	else
+		bg_backoff_reset(&m.backoff);
+}
+
+static void on_timer(void *arg)
+{
+	struct con *c = arg;
+
+	/* A seek that failed is tried again too. */
+	for (size_t i = 0; i < c->parts.n; i++)
+		if (c->parts.v[i]->assigned && c->parts.v[i]->needs_seek && !c->parts.v[i]->fresh)
+			con_source_seek(c, c->parts.v[i]);
+	con_probe(c);
+}
+
+void con_probe_init(struct con *c)
+{
+	m.freed = false;
+	m.backoff = (struct bg_backoff){.min_us = 5000, .max_us = 500000};
+	m.timer = bg_timer_new(c->loop, on_timer, c);
+}
+
+void con_probe_free(struct con *c)
+{
+	(void)c;
+	m.freed = true;
+	bg_timer_free(m.timer);
+	m.timer = NULL;
+}
+
+void con_probe_later(struct con *c)
+{
+	(void)c;
+	if (m.timer && !bg_timer_pending(m.timer))
+		bg_timer_start(m.timer, bg_backoff_next(&m.backoff));
+}
+
+static struct job *make_job(struct con *c, rd_kafka_t *rk)
+{
+	struct job *j = bg_xcalloc(1, sizeof *j + c->parts.n * sizeof j->v[0]);
+
+	j->c = c;
+	j->generation = con_source_generation(c);
+	for (size_t i = 0; i < c->parts.n; i++) {
+		struct con_part *p = c->parts.v[i];
+
+		if (!p->assigned || !p->fresh || p->revoking)
+			continue;
+		j->v[j->n++] = (struct target){.part = p,
+					       .rkt = rd_kafka_topic_new(rk, p->topic, NULL),
+					       .partition = p->partition,
+					       .offset = BG_MAX(p->fetch_next, 0),
+					       .assign_no = p->assign_no};
+	}
+	return j;
+}
+
+void con_probe(struct con *c)
+{
+	rd_kafka_t *rk = con_source_handle(c);
+	struct job *j;
+
+	if (m.running || !rk)
+		return; /* the one that runs looks for more when it is done */
+	j = make_job(c, rk);
+	m.running = j->n > 0;
+	if (j->n && !bg_worker_submit(c->worker, "probe new partitions", work, done, j, 0))
+		return;
+	if (j->n)
+		con_probe_later(c);
+	m.running = false;
+	for (size_t i = 0; i < j->n; i++)
+		rd_kafka_topic_destroy(j->v[i].rkt);
+	free(j);
+}
