@@ -245,9 +245,9 @@ static bool initialised(struct bg_http_req *req, const struct sw_switch *sw)
 
 void sw_cmd_switch(struct bg_http_req *req, void *arg)
 {
+	struct json_object *body = bg_http_body(req); /* gone with the answer */
 	struct sw_switch *sw = sw_of_request(req, arg);
 	struct sw_request rq = {.kind = SW_KIND_SWITCH};
-	struct json_object *body = bg_http_body(req);
 
 	if (!sw)
 		return;
@@ -262,9 +262,9 @@ void sw_cmd_switch(struct bg_http_req *req, void *arg)
 
 void sw_cmd_rollback(struct bg_http_req *req, void *arg)
 {
+	struct json_object *body = bg_http_body(req); /* gone with the answer */
 	struct sw_switch *sw = sw_of_request(req, arg);
 	struct sw_request rq = {.kind = SW_KIND_ROLLBACK};
-	struct json_object *body = bg_http_body(req);
 
 	if (!sw)
 		return;
@@ -286,9 +286,9 @@ void sw_cmd_rollback(struct bg_http_req *req, void *arg)
 
 void sw_cmd_init(struct bg_http_req *req, void *arg)
 {
+	struct json_object *body = bg_http_body(req); /* gone with the answer */
 	struct sw_switch *sw = sw_of_request(req, arg);
 	struct sw_request rq = {.kind = SW_KIND_INIT};
-	struct json_object *body = bg_http_body(req);
 	struct bg_err err = BG_ERR_INIT;
 
 	if (!sw)

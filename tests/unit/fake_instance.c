@@ -34,6 +34,11 @@ static struct json_object *head(struct fake_instance *i)
 	return o;
 }
 
+static void forget(void *arg)
+{
+	(void)arg;
+}
+
 /* The knobs first. True: answered (or not to be answered). */
 static bool odd(struct fake_instance *i, struct bg_http_req *req)
 {
@@ -45,6 +50,7 @@ static bool odd(struct fake_instance *i, struct bg_http_req *req)
 	}
 	if (i->silent > 0) {
 		i->silent--;
+		bg_http_on_gone(req, forget, NULL);
 		return true;
 	}
 	if (i->status) {
