@@ -79,6 +79,7 @@ static void take_parts(struct sw_inst *i, struct json_object *assignment)
 		p->committed = bg_json_int(row, "committed", -1);
 		p->high = bg_json_int(row, "high", -1);
 		p->lag = bg_json_int(row, "lag", -1);
+		p->needs_offset = bg_json_bool(row, "needs_offset", false);
 		p->first_us = bg_json_int(row, "first_record_us", 0);
 		p->last_us = bg_json_int(row, "last_record_us", 0);
 		if (p->lag > 0)

@@ -35,6 +35,7 @@ struct sw_part { /* a row of the status's assignment */
 	char *topic;
 	int32_t partition;
 	int64_t position, committed, high, lag; /* -1: unknown */
+	bool needs_offset;                      /* nothing says where it starts */
 	int64_t first_us, last_us; /* monotonic clock of the instance's host, since its epoch; 0: none */
 };
 

@@ -13,6 +13,7 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/history.c daemons/switchd/history.h daemons/switchd/events.c daemons/switchd/events.h \
 	daemons/switchd/watch.c daemons/switchd/watch.h daemons/switchd/reconcile.c daemons/switchd/reconcile.h \
 	daemons/switchd/rebuild.c daemons/switchd/rebuild.h daemons/switchd/soak.c daemons/switchd/soak.h \
+	daemons/switchd/snapshot.c daemons/switchd/snapshot.h \
 	daemons/switchd/metrics.c daemons/switchd/metrics.h daemons/switchd/view.c daemons/switchd/view.h \
 	daemons/switchd/hello.c daemons/switchd/hello.h daemons/switchd/command.c daemons/switchd/command.h \
 	daemons/switchd/api.c daemons/switchd/api.h daemons/switchd/once.c daemons/switchd/once.h \

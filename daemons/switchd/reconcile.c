@@ -16,6 +16,16 @@ static bool at_rest(const struct sw_switch *sw)
 	return sw->state == SW_IDLE || sw->state == SW_SOAKING || sw->state == SW_VERIFYING;
 }
 
+/* It works, but was given a partition since, whose offset we know. */
+static bool waits_for_offset(const struct sw_switch *sw, const struct sw_inst *i)
+{
+	for (size_t k = 0; k < i->n_part; k++)
+		if (i->part[k].needs_offset &&
+		    bg_offs_find(&sw->handed, i->part[k].topic, i->part[k].partition))
+			return true;
+	return false;
+}
+
 enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst *i, int64_t now_us)
 {
 	const struct sw_record *rec = &sw->rec;
@@ -31,7 +41,9 @@ enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst 
 				       : SW_WISH_NONE;
 		if (i->state == SW_I_FAILED)
 			return SW_WISH_NONE; /* it says why; a repetition would not mend it */
-		return i->state == SW_I_ACTIVE && i->epoch == rec->epoch ? SW_WISH_NONE : SW_WISH_RESUME;
+		return i->state == SW_I_ACTIVE && i->epoch == rec->epoch && !waits_for_offset(sw, i)
+			       ? SW_WISH_NONE
+			       : SW_WISH_RESUME;
 	}
 	if (i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING)
 		return SW_WISH_PAUSE;
@@ -85,7 +97,11 @@ static void on_done(void *arg, const struct sw_fan_result *res)
 	i->cmd_call = 0;
 	bg_strlcpy(why, res->err.msg, sizeof(why));
 	if (p->verdict == SW_V_DONE) {
-		bg_backoff_reset(&i->cmd_backoff);
+		/* An answer that changes nothing must not be asked for in a loop. */
+		if (waits_for_offset(i->sw, i))
+			bg_timer_start(i->cmd_timer, bg_backoff_next(&i->cmd_backoff));
+		else
+			bg_backoff_reset(&i->cmd_backoff);
 		return;
 	}
 	bg_log_sw(BG_WARN, i->sw->cfg->name, "reconcile_failed", "%s of %s: %s", i->cmd, sw_inst_label(i),

@@ -132,6 +132,5 @@ void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res);
 void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res);
 void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn);
 void sw_run_outcome(struct sw_run *r, const char *outcome);
-void sw_sha256_hex(const char *text, char ret[65]);
 
 #endif

@@ -3,8 +3,6 @@
 #include "config.h"
 #include "switchd/run.h"
 
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "common/failpoint.h"
@@ -14,40 +12,13 @@
 #include "switchd/history.h"
 #include "switchd/metrics.h"
 #include "switchd/reconcile.h"
+#include "switchd/snapshot.h"
 
-void sw_sha256_hex(const char *text, char ret[65])
-{
-	unsigned char md[EVP_MAX_MD_SIZE];
-	unsigned n = 0;
-
-	if (!EVP_Digest(text, strlen(text), md, &n, EVP_sha256(), NULL))
-		n = 0;
-	ret[0] = '\0';
-	for (unsigned i = 0; i < n && i < 32; i++)
-		snprintf(ret + 2 * (size_t)i, 3, "%02x", md[i]);
-}
-
-/* The offsets handed over at the run's epoch, in a file of their own with a hash in the record. */
 void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn)
 {
-	struct sw_record *rec = &r->sw->rec;
-	_cleanup_json_ struct json_object *o = json_object_new_object();
-	char now[32];
+	int active = sw_state_back(r->sw->state) || r->sw->state == SW_IDLE ? r->from : r->to;
 
-	bg_json_add_int(o, "version", 1);
-	bg_json_add_str(o, "switch", r->sw->cfg->name);
-	bg_json_add_int(o, "epoch", r->epoch);
-	bg_json_add_str(
-		o, "active",
-		sw_color_name(sw_state_back(r->sw->state) || r->sw->state == SW_IDLE ? r->from : r->to));
-	bg_json_add_str(o, "time", bg_format_time(now, sizeof(now), bg_real_us()));
-	bg_json_add_str(o, "id", r->id);
-	bg_json_add(o, "offsets", bg_offs_to_json(&r->un.offs));
-	const char *text = bg_json_text(o);
-	snprintf(rec->snapshot, sizeof(rec->snapshot), "%.63s-%lld", r->sw->cfg->name, (long long)r->epoch);
-	rec->snapshot_epoch = r->epoch;
-	sw_sha256_hex(text, rec->snapshot_sha256);
-	sw_persist_snapshot(r->sw->persist, r->epoch, text, fn, r->sw);
+	sw_snapshot_save(r->sw, r->epoch, active, r->id, &r->un.offs, fn);
 }
 
 static void answer_waiters(struct sw_run *r)

@@ -12,7 +12,7 @@
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/run.h"
-#include "switchd/soak.h"
+#include "switchd/snapshot.h"
 #include "switchd/watch.h"
 
 int64_t sw_highest_epoch(const struct sw_switch *sw)
@@ -131,6 +131,7 @@ void sw_switch_stop(struct sw_switch *sw)
 	sw_watch_stop(sw);
 	sw_reconcile_stop(sw);
 	sw_rebuild_stop(sw);
+	sw_newcomers_stop(sw);
 	if (sw->run)
 		sw_run_cancel(sw->run);
 	bg_timer_stop(sw->soak);

@@ -55,6 +55,7 @@ struct sw_run;
 struct sw_fan;
 struct sw_ask;
 struct sw_rebuild;
+struct sw_newcomers;
 
 struct sw_switch {
 	struct sw_daemon *dm;
@@ -85,6 +86,7 @@ struct sw_switch {
 	int64_t dual_since_us, dual_active_us, dual_seen;
 	int64_t soak_errors; /* error counters of the active colour when the soak began; -1: not yet */
 	struct sw_rebuild *rebuild;
+	struct sw_newcomers *newcomers;
 	bool record_gone;    /* there was no record, or a damaged one, at the start */
 	int64_t reassert_us; /* bg_now_us of the last re-assertion */
 	struct bg_backoff reassert_backoff;

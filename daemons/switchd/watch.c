@@ -8,6 +8,7 @@
 #include "switchd/events.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
+#include "switchd/snapshot.h"
 #include "switchd/soak.h"
 
 /* A poll that finds no change ends after reconcile-interval, so that numbers (lag, counters) are that fresh. */
@@ -49,6 +50,7 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 	if (rc == 0) {
 		bg_backoff_reset(&i->poll_backoff);
 		sw_soak_count(i);
+		sw_newcomers_look(i->sw);
 	}
 	if (chg)
 		changed(i);

@@ -11,6 +11,7 @@
 #include "switchd/history.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
+#include "switchd/snapshot.h"
 #include "switchd_fake.h"
 
 static int setup(void **state)
@@ -849,6 +850,33 @@ static void commands_of_reconcile_end_where_a_switch_begins(void **state)
 	assert_null(fake_pending(f, "pause"));
 }
 
+/* partitions.bats: a partition added while blue works is given to blue-1, and nobody has an offset of it. */
+static void new_partition_starts_at_its_earliest(void **state)
+{
+	struct fake *f = *state;
+	struct sw_inst *i = &f->sw->inst[1];
+	struct fake_call *c;
+
+	fake_active(f, BG_BLUE, 5);
+	bg_offs_at(&f->topics, "orders", 4);
+	bg_offs_set(&f->ranges, "orders", 4, 7, 0);
+	i->part[1].partition = 4;
+	sw_newcomers_look(f->sw); /* it does not say that it waits: nothing to do */
+	assert_int_equal(sw_reconcile_wish(f->sw, i, bg_now_us()), SW_WISH_NONE);
+	i->part[1].needs_offset = true;
+	sw_newcomers_look(f->sw);
+	c = fake_await(f, "resume");
+	assert_ptr_equal(c->order.only, i);
+	assert_int_equal(c->order.epoch, 5);
+	assert_int_equal(bg_offs_find(&c->offs, "orders", 4)->offset, 7);
+	fake_settle(f);
+	assert_int_equal(f->snapshot_epoch, 5);
+	/* An answer that mends nothing is not asked for in a loop. */
+	fake_answer(f, "resume", NULL);
+	sw_reconcile_one(i);
+	assert_int_equal(f->n_call, 0);
+}
+
 static void rebuild_adopts_exactly_one_active_colour(void **state)
 {
 	struct fake *f = *state;
@@ -951,6 +979,7 @@ int main(void)
 		T(assertion_does_not_wait_for_a_dead_active_instance),
 		T(answers_of_an_earlier_pause_still_count),
 		T(commands_of_reconcile_end_where_a_switch_begins),
+		T(new_partition_starts_at_its_earliest),
 		T(rebuild_adopts_exactly_one_active_colour),
 		T(uninitialised_switch_moves_nobody),
 		T(soak_is_not_busy),
