@@ -247,7 +247,6 @@ static void reload(struct bg_daemon *d, const struct bg_conf *conf)
 
 	bg_conf_diff(d->latest ? d->latest : d->conf, conf, say_changed, NULL);
 	for (size_t i = 0; i < dm->n_sw; i++) {
-		_cleanup_free_ char *sec = bg_xasprintf("switch:%s", dm->sw[i]->cfg->name);
 		struct sw_cfg *fresh;
 		const char *n;
 		bool there = false;

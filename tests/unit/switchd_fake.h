@@ -39,7 +39,7 @@ struct fake {
 	int64_t record_rev;
 	int record_writes, fail_records, snapshot_writes, fail_snapshots;
 	int64_t snapshot_epoch;
-	_Atomic bool hold_writes; /* record writes do not end while it is set */
+	_Atomic bool hold_writes;     /* record writes do not end while it is set */
 	struct bg_buf history, order; /* order: what happened, one word each */
 	/* Kafka. */
 	struct bg_offs topics, committed[2], ranges;

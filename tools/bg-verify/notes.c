@@ -7,7 +7,7 @@
 
 #include "common/mem.h"
 
-static void add(struct vf_note_list *l, const char *fmt, va_list ap)
+__attribute__((format(printf, 2, 0))) static void add(struct vf_note_list *l, const char *fmt, va_list ap)
 {
 	if (l->n < VF_NOTES_KEPT)
 		l->v[l->n] = bg_xvasprintf(fmt, ap);
