@@ -13,7 +13,8 @@ struct sw_metrics {
 	struct sw_daemon *dm;
 	struct bg_metrics *reg;
 	struct bg_metric *total, *duration, *gap, *worst, *epoch, *phase, *active_version, *active_color,
-		*state, *lag, *group_lag, *lag_sum, *reachable, *dual, *stalled, *hold, *degraded, *window;
+		*state, *lag, *group_lag, *lag_sum, *reachable, *dual, *stalled, *hold, *degraded, *window,
+		*brokers;
 };
 
 static const double gap_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30};
@@ -87,6 +88,7 @@ static void on_scrape(void *arg)
 	bg_metric_clear(m->group_lag);
 	bg_metric_clear(m->lag);
 	bg_metric_clear(m->lag_sum);
+	bg_series_set(bg_series(m->brokers, NULL), m->dm->brokers);
 	for (size_t i = 0; i < m->dm->n_sw; i++)
 		set_switch(m, m->dm->sw[i]);
 }
@@ -133,6 +135,7 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 				"1 while something keeps it from going on by itself");
 	m->window = bg_metric(r, BG_GAUGE, "bg_switch_rollback_window_seconds",
 			      "How long a rollback is still allowed");
+	m->brokers = bg_metric(r, BG_GAUGE, "kafka_brokers", "Brokers that answer, as counted last");
 	bg_metrics_on_scrape(r, on_scrape, m);
 	return m;
 }

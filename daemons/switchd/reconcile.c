@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "switchd/ask.h"
 #include "switchd/run.h"
 
 /* A FENCED instance is given a new epoch only when whoever took its place is gone. A usurper that still works
  * would have said so by now (hello, status), and would have lost its session by then. */
-#define FENCED_US INT64_C(60000000)
+#define FENCED_US     INT64_C(60000000)
+#define BROKERS_EVERY 6 /* intervals: the brokers are counted */
 
 static bool at_rest(const struct sw_switch *sw)
 {
@@ -155,9 +157,22 @@ void sw_reconcile_all(struct sw_switch *sw)
 		sw_reconcile_one(&sw->inst[k]);
 }
 
+static void on_health(void *arg, const struct bg_err *err, int brokers, int under_replicated, int leaderless)
+{
+	struct sw_switch *sw = arg;
+
+	(void)under_replicated;
+	(void)leaderless;
+	/* Unreachable brokers are none that answer. */
+	sw->dm->brokers = err ? 0 : brokers;
+}
+
 static void on_interval(void *arg)
 {
 	struct sw_switch *sw = arg;
+
+	if (sw == sw->dm->sw[0] && sw->intervals++ % BROKERS_EVERY == 0)
+		sw_ask_health(sw, sw, sw->cfg->prepare_us, on_health, sw);
 
 	sw_reconcile_all(sw);
 	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);
@@ -171,12 +186,13 @@ void sw_reconcile_start(struct sw_switch *sw)
 		sw->inst[k].cmd_timer = bg_timer_new(sw->dm->loop, on_cmd_timer, &sw->inst[k]);
 	}
 	sw->reconcile = bg_timer_new(sw->dm->loop, on_interval, sw);
-	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);
+	bg_timer_start(sw->reconcile, BG_MIN(sw->cfg->reconcile_us, 1000000));
 }
 
 void sw_reconcile_stop(struct sw_switch *sw)
 {
 	sw_reconcile_quiet(sw);
+	sw_ask_cancel(sw, sw);
 	if (sw->reconcile)
 		bg_timer_stop(sw->reconcile);
 }

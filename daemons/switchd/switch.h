@@ -49,6 +49,7 @@ struct sw_daemon {
 	size_t n_sw;
 	bool once;     /* bg-switchd --once */
 	bool stopping; /* nothing new is started */
+	int brokers;   /* as they were counted last; 0: not yet */
 };
 
 struct sw_run;
@@ -80,6 +81,7 @@ struct sw_switch {
 	struct sw_fan *fans;   /* of adapter_lifecycle */
 	uint64_t fan_ids;
 	struct sw_ask *asks; /* questions to Kafka under way */
+	unsigned intervals;  /* of reconcile */
 	struct bg_timer *reconcile, *soak;
 	struct json_object *last; /* history entry of the last run */
 	/* Watched only (soak.c). */
