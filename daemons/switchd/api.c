@@ -42,6 +42,7 @@ struct reading {
 	int64_t limit, epoch, *epochs;
 	size_t n;
 	struct bg_buf buf;
+	struct json_object *list;
 	int rc;
 	struct bg_err err;
 };
@@ -49,6 +50,7 @@ struct reading {
 static void reading_free(struct reading *r)
 {
 	bg_buf_free(&r->buf);
+	json_object_put(r->list);
 	free(r->epochs);
 	free(r->text);
 	free(r->name);
@@ -106,20 +108,31 @@ static void submit(struct bg_http_req *req, void *arg, void (*fn)(void *), void 
 	bg_http_on_gone(req, on_gone, r);
 }
 
+/* Parsed here too: a thousand entries would hold up the loop. */
 static void read_history(void *arg)
 {
 	struct reading *r = arg;
 
 	r->rc = r->store->ops->read_history(r->store, r->name, &r->buf, &r->err);
+	if (r->rc == 0)
+		r->list = sw_history_list(r->buf.s, (size_t)r->limit);
 }
 
 /* The last switch may still be on its way to the disk: who has seen its end finds it here too. */
-static void add_last(struct reading *r)
+static struct json_object *with_last(struct reading *r)
 {
 	struct sw_switch *sw = sw_find(r->dm, r->name);
+	const char *id = sw && sw->last ? bg_json_str(sw->last, "id", "") : "";
+	struct json_object *list;
+	size_t n = json_object_array_length(r->list);
 
-	if (sw && sw->last)
-		bg_buf_printf(&r->buf, "%s\n", bg_json_text(sw->last));
+	if (!*id || (n && strcmp(bg_json_str(json_object_array_get_idx(r->list, 0), "id", ""), id) == 0))
+		return json_object_get(r->list);
+	list = json_object_new_array();
+	json_object_array_add(list, json_object_get(sw->last));
+	for (size_t i = 0; i < n && i + 1 < (size_t)r->limit; i++)
+		json_object_array_add(list, json_object_get(json_object_array_get_idx(r->list, i)));
+	return list;
 }
 
 static void history_read(void *arg)
@@ -128,8 +141,7 @@ static void history_read(void *arg)
 	struct json_object *o = reading_answer(r);
 
 	if (o) {
-		add_last(r);
-		bg_json_add(o, "entries", sw_history_list(r->buf.s, (size_t)r->limit));
+		bg_json_add(o, "entries", with_last(r));
 		bg_http_json(r->req, 200, o);
 	}
 	reading_free(r);

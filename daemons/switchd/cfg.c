@@ -95,6 +95,16 @@ static void check_endpoints(const struct bg_conf *c, const char *sec, const char
 	}
 }
 
+static void check_token(const struct bg_conf *c, const char *sec, struct bg_buf *errs)
+{
+	const char *file = bg_conf_str(c, sec, "token-file");
+	_cleanup_free_ char *token = NULL;
+	struct bg_err err = BG_ERR_INIT;
+
+	if (file && *file && bg_token_read(file, &token, &err) < 0)
+		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, sec, "token-file"), err.msg);
+}
+
 static void check_switch(const struct bg_conf *c, const char *name, struct bg_buf *errs)
 {
 	const struct sw_plan *plan;
@@ -117,6 +127,14 @@ static void check_switch(const struct bg_conf *c, const char *name, struct bg_bu
 			      bg_conf_where(c, sec, "green-group"), green);
 	check_endpoints(c, sec, "blue-endpoint", errs);
 	check_endpoints(c, sec, "green-endpoint", errs);
+	for (size_t i = 0; i < bg_conf_list_len(c, sec, "topics"); i++)
+		for (size_t j = 0; j < i; j++)
+			if (strcmp(bg_conf_list_at(c, sec, "topics", i),
+				   bg_conf_list_at(c, sec, "topics", j)) == 0)
+				bg_buf_printf(errs, "%s: `%s` is there twice\n",
+					      bg_conf_where(c, sec, "topics"),
+					      bg_conf_list_at(c, sec, "topics", i));
+	check_token(c, sec, errs);
 }
 
 int sw_cfg_check(const struct bg_conf *conf, const char *instance, struct bg_buf *errs)

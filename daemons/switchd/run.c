@@ -148,6 +148,8 @@ struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq)
 	bg_strlcpy(r->reason, rq->reason ? rq->reason : "", sizeof(r->reason));
 	bg_strlcpy(r->init_from, rq->init_from ? rq->init_from : "", sizeof(r->init_from));
 	sw->degraded[0] = '\0';
+	sw->reassert_us = 0; /* a person has looked */
+	bg_backoff_reset(&sw->reassert_backoff);
 	r->epoch = sw_highest_epoch(sw) + 1;
 	bg_log_sw(BG_NOTICE, sw->cfg->name, "requested", "%s to %s by %s%s%s%s", sw_kind_name(rq->kind),
 		  bg_color_name(rq->to), r->by, r->reason[0] ? ": " : "", r->reason,

@@ -13,6 +13,7 @@
 
 /* First records are waited for so long, to say where the gap went; the switch itself is over by then. */
 #define FIRST_RECORD_US INT64_C(300000)
+#define SLOW_DISK_US    INT64_C(5000000)
 
 /* ---- PREFLIGHT */
 
@@ -69,6 +70,14 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 	sw_fire(r->sw, r->origin == SW_UNKNOWN || r->origin == SW_NEEDS_PERSON ? SW_EV_LOSE : SW_EV_FAIL);
 }
 
+/* Nothing has begun, so there is nothing to undo: a disk that hangs is waited for, and said. */
+static void slow_disk(struct sw_run *r)
+{
+	bg_strlcpy(r->sw->degraded, "the record is still being written: the disk does not answer",
+		   sizeof(r->sw->degraded));
+	bg_log_sw(BG_ERROR, r->sw->cfg->name, "slow_store", "%s", r->sw->degraded);
+}
+
 static void fill_intent(struct sw_run *r, enum sw_state phase)
 {
 	struct sw_record *rec = &r->sw->rec;
@@ -99,6 +108,7 @@ void sw_do_intend(struct sw_run *r)
 	r->before = r->sw->rec;
 	r->intents++;
 	fill_intent(r, SW_INTENT);
+	sw_run_later(r, SLOW_DISK_US, slow_disk);
 	sw_record_save(r->sw, on_intent, r->sw);
 }
 
