@@ -111,11 +111,6 @@ static void check_switch(const struct bg_conf *c, const char *name, struct bg_bu
 	struct bg_err err = BG_ERR_INIT;
 	_cleanup_free_ char *sec = bg_xasprintf("switch:%s", name);
 
-	if (!bg_name_valid(name))
-		bg_buf_printf(
-			errs,
-			"%s: a switch is named by 1 to 63 of a-z 0-9 . _ -, the first a letter or digit\n",
-			bg_conf_where(c, sec, "strategy"));
 	if (sw_plan_find(bg_conf_str(c, sec, "strategy"), &plan, &err) < 0)
 		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, sec, "strategy"), err.msg);
 	if (strcmp(bg_conf_str(c, sec, "on-unresponsive"), "fence") == 0)

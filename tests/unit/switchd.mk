@@ -28,3 +28,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_api
 tests_unit_test_api_SOURCES = tests/unit/test_api.c $(SWITCHD_FAKE)
 tests_unit_test_api_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_api_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_switch_cfg
+tests_unit_test_switch_cfg_SOURCES = tests/unit/test_switch_cfg.c
+tests_unit_test_switch_cfg_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_cfg_LDADD = $(SWITCHD_UNIT_LIBS)

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The configuration of bg-switchd: what is right, and each error with its place and what is allowed. */
+#include "config.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "switchd/cfg.h"
+
+#define HEAD "[kafka]\nbootstrap.servers = 127.0.0.1:9092\n[switch:orders]\n"
+#define REST                                                                                                 \
+	"topics = orders\nblue-group = b\ngreen-group = g\nblue-endpoint = http://127.0.0.1:1\n"             \
+	"green-endpoint = unix:/run/g.sock\n"
+
+static int load(const char *text, struct bg_conf **ret, struct bg_buf *errs)
+{
+	int rc = bg_conf_load_mem("t.ini", text, strlen(text), sw_conf_tables, NULL, ret, errs);
+
+	if (rc < 0)
+		return rc;
+	rc = sw_cfg_check(*ret, NULL, errs);
+	if (rc < 0) {
+		bg_conf_free(*ret);
+		*ret = NULL;
+	}
+	return rc;
+}
+
+static void what_is_right(void **state)
+{
+	_cleanup_buf_ struct bg_buf errs = {0};
+	struct bg_conf *c = NULL;
+	struct sw_cfg *cfg = NULL;
+
+	(void)state;
+	assert_int_equal(
+		load(HEAD REST "handover = eager\ndrain-timeout = 3 s\ninitial-offset = latest\n", &c, &errs),
+		0);
+	assert_int_equal(sw_cfg_new(c, "orders", &cfg, NULL), 0);
+	assert_true(cfg->eager);
+	assert_int_equal(cfg->drain_us, 3000000);
+	assert_int_equal(cfg->resume_us, 5000000);
+	assert_int_equal(cfg->prepare_us, 2000000);
+	assert_int_equal(cfg->soak_us, 60000000);
+	assert_int_equal(cfg->rollback_us, INT64_C(3600000000));
+	assert_int_equal(cfg->initial, SW_INITIAL_LATEST);
+	assert_string_equal(cfg->topics[0], "orders");
+	assert_null(cfg->topics[1]);
+	assert_string_equal(cfg->group[BG_GREEN], "g");
+	assert_string_equal(cfg->endpoint[BG_GREEN][0], "unix:/run/g.sock");
+	assert_string_equal(cfg->plan->name, "D");
+	assert_string_equal(bg_conf_str(c, "http", "listen"), "127.0.0.1:8084");
+	sw_cfg_free(cfg);
+	bg_conf_free(c);
+}
+
+static void expect(const char *text, const char *place, const char *what)
+{
+	_cleanup_buf_ struct bg_buf errs = {0};
+	struct bg_conf *c = NULL;
+
+	if (load(text, &c, &errs) == 0) {
+		bg_conf_free(c);
+		fail_msg("taken: %s", text);
+	}
+	if (!errs.s || !strstr(errs.s, place) || !strstr(errs.s, what))
+		fail_msg("`%s` lacks `%s` or `%s`", errs.s ? errs.s : "", place, what);
+}
+
+static void what_is_wrong_is_said_with_its_place(void **state)
+{
+	(void)state;
+	expect(HEAD REST "strategy = C\n", "t.ini:9: [switch:orders] strategy", "comes with a later version");
+	expect(HEAD REST "strategy = X\n", "t.ini:9", "A");
+	expect(HEAD REST "on-unresponsive = fence\n", "t.ini:9: [switch:orders] on-unresponsive",
+	       "allowed is abort");
+	expect(HEAD REST "topics = orders\n", "[switch:orders] topics", "`orders` is there twice");
+	expect(HEAD REST "blue-endpoint = ftp://x\n", "[switch:orders] blue-endpoint",
+	       "expected http://HOST:PORT");
+	expect(HEAD REST "green-endpoint = http://127.0.0.1:1\n", "[switch:orders] green-endpoint",
+	       "endpoint of blue too");
+	expect(HEAD REST "token-file = /nonexistent\n", "t.ini:9: [switch:orders] token-file",
+	       "/nonexistent");
+	expect(HEAD REST "drain-timeout = 10\n", "t.ini:9: [switch:orders] drain-timeout", "unit");
+	expect(HEAD REST "drain-timeout = 2 min\n", "t.ini:9", "1 min");
+	expect(HEAD REST "drain-timout = 2 s\n", "t.ini:9", "drain-timeout");
+	expect(HEAD
+	       "topics = orders\nblue-group = b\ngreen-group = b\nblue-endpoint = http://h:1\ngreen-endpoint = http://h:2\n",
+	       "t.ini:6: [switch:orders] green-group", "needs two groups");
+	expect(HEAD "topics = orders\nblue-group = b\n", "[switch:orders]", "green-group");
+	expect("[switch:Or ders]\n" REST, "t.ini:1", "bad name");
+	expect("[switch:orders]\n" REST, "[kafka] bootstrap.servers", "missing");
+	expect("[kafka]\nbootstrap.servers = x:1\n", "t.ini", "[switch:NAME]");
+	expect("[kafka]\nbootstrap.servers = x:1\ngroup.id = mine\n[switch:orders]\n" REST, "t.ini:3",
+	       "group.id");
+}
+
+static void endpoints(void **state)
+{
+	static const char *const good[] = {"http://127.0.0.1:8080", "https://h.example:1", "http://[::1]:80",
+					   "unix:/run/x.sock"};
+	static const char *const bad[] = {"",           "127.0.0.1:8080", "http://",    "http:///x",
+					  "http://h/x", "http://h:1?x",   "http://u@h", "unix:x",
+					  "unix:",      "ftp://h",        "http://:80"};
+
+	(void)state;
+	for (size_t i = 0; i < BG_ARRAY_SIZE(good); i++)
+		if (!sw_endpoint_valid(good[i]))
+			fail_msg("refused: %s", good[i]);
+	for (size_t i = 0; i < BG_ARRAY_SIZE(bad); i++)
+		if (sw_endpoint_valid(bad[i]))
+			fail_msg("taken: %s", bad[i]);
+}
+
+static void every_strategy_is_known_by_name(void **state)
+{
+	const struct sw_plan *p = NULL;
+	struct bg_err err = BG_ERR_INIT;
+
+	(void)state;
+	assert_int_equal(sw_plan_find("D", &p, &err), 0);
+	assert_string_equal(p->adapter, "lifecycle");
+	for (const char *s = "ABCE"; *s; s++) {
+		char name[2] = {*s, '\0'};
+
+		assert_int_equal(sw_plan_find(name, &p, &err), -EINVAL);
+		assert_string_equal(err.code, "strategy_later");
+	}
+	assert_int_equal(sw_plan_find("F", &p, &err), -EINVAL);
+	assert_string_equal(err.code, "strategy_unknown");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_right),
+		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+		cmocka_unit_test(endpoints),
+		cmocka_unit_test(every_strategy_is_known_by_name),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
