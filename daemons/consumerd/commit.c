@@ -232,6 +232,11 @@ static void send_commit(struct con *c)
 	rd_kafka_topic_partition_list_t *l;
 	rd_kafka_resp_err_t err;
 
+	if (con_source_rejoining(c)) {
+		m.again = true;
+		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+		return;
+	}
 	/* Those that waited for the next one wait for this one now. */
 	while (taken < m.nnext && m.nnow < MAX_WAITERS)
 		m.now[m.nnow++] = m.next[taken++];

@@ -81,6 +81,8 @@ static void learned(struct con_reading *r)
 		p->committed_epoch = o->epoch;
 		con_part_learn(p, o->offset, o->epoch);
 	}
+	if (c->state != CON_ACTIVE)
+		return;
 	if (c->cfg.mode == CON_HANDOVER && con_reading_floor(r) > c->work_epoch) {
 		/* Rule 3: a switch is under way, or was and we did not hear. What is new here is not begun. */
 		bg_log(BG_NOTICE, "later",
@@ -89,8 +91,7 @@ static void learned(struct con_reading *r)
 		ask_again();
 		return;
 	}
-	if (c->state == CON_ACTIVE && !con_start_under_way(c))
-		start_late(c, &r->own);
+	start_late(c, &r->own);
 }
 
 static void floor_read(struct con_reading *r)

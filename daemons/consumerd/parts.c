@@ -111,7 +111,7 @@ struct con_part *con_part_get(struct con_parts *ps, const char *topic, int32_t p
 	p = bg_xcalloc(1, sizeof *p);
 	p->topic = bg_xstrdup(topic);
 	p->partition = partition;
-	p->position = p->acked = p->committed = p->ahead_from = -1;
+	p->position = p->acked = p->committed = p->ahead_from = p->gap_at = -1;
 	ps->v = bg_xgrow(ps->v, &ps->cap, ps->n + 1, sizeof *ps->v);
 	memmove(ps->v + i + 1, ps->v + i, (ps->n - i) * sizeof *ps->v);
 	ps->v[i] = p;
@@ -145,13 +145,35 @@ void con_part_learn(struct con_part *p, int64_t offset, int64_t epoch)
 		p->fetch_next = offset;
 }
 
-bool con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message_t *msg)
+/* Confirmed gaps after which a log is known to have them. */
+#define GAPS_TRUSTED 3
+
+static bool is_gap(struct con_part *p, int64_t offset)
+{
+	if (offset == p->fetch_next || p->gaps_confirmed >= GAPS_TRUSTED)
+		return false;
+	if (p->gap_at == p->fetch_next && p->gap_to == offset) {
+		p->gaps_confirmed++;
+		p->gap_at = -1;
+		return false;
+	}
+	p->gap_at = p->fetch_next;
+	p->gap_to = offset;
+	return true;
+}
+
+enum con_received con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message_t *msg)
 {
 	struct con_rec *r;
 
 	if (msg->offset < p->fetch_next || p->needs_seek) {
 		rd_kafka_message_destroy(msg);
-		return false;
+		return CON_OLD;
+	}
+	if (is_gap(p, msg->offset)) {
+		rd_kafka_message_destroy(msg);
+		p->needs_seek = true; /* what is pending stays: it joins on to fetch_next */
+		return CON_GAP;
 	}
 	r = rec_new(ps);
 	r->part = p;
@@ -164,7 +186,7 @@ bool con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message
 		p->pend_head = r;
 	p->pend_tail = r;
 	p->npend++;
-	return true;
+	return CON_TAKEN;
 }
 
 struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int64_t now_us)

@@ -60,7 +60,9 @@ struct con_part {
 	int64_t acked;      /* lowest not acknowledged = committable; -1 unknown */
 	int64_t epoch;      /* under which position and acked were reached */
 	int64_t committed, committed_epoch;
-	int64_t fetch_next;        /* what was asked of Kafka: the lowest offset that may come */
+	int64_t fetch_next;     /* what was asked of Kafka: the lowest offset that may come */
+	int64_t gap_at, gap_to; /* the gap that is being asked for again; -1: none */
+	int gaps_confirmed;
 	int64_t ahead_from;        /* a start under way fetches from here already; -1: it does not */
 	int64_t first_us, last_us; /* first and last record of this epoch, monotonic */
 	uint64_t records, bytes;
@@ -93,8 +95,14 @@ size_t con_parts_assigned(const struct con_parts *ps);
 void con_part_confirm(struct con_part *p, int64_t offset, int64_t epoch);
 /* Something is known of a partition that is not started here: take it when it is better than what we know. */
 void con_part_learn(struct con_part *p, int64_t offset, int64_t epoch);
-/* Received from Kafka: into pending (takes msg). False, and msg is destroyed, when it is older than asked for. */
-bool con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message_t *msg);
+/*
+ * Received from Kafka: into pending (takes msg), or destroyed. CON_OLD: older than asked for, or the answer to an order
+ * that was overtaken. CON_GAP: records lie between it and the one that was expected. In a compacted or transactional log
+ * that is no loss, so the caller asks for the expected one again; when the same gap comes back it is taken as it is, and
+ * after some confirmed ones a partition's gaps are taken at once.
+ */
+enum con_received { CON_TAKEN, CON_OLD, CON_GAP };
+enum con_received con_part_receive(struct con_parts *ps, struct con_part *p, rd_kafka_message_t *msg);
 /* The next pending record becomes handed out; NULL: none. Position moves behind it. */
 struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int64_t now_us);
 /* It was acknowledged. Frees the record and its message. */

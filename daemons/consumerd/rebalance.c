@@ -68,6 +68,7 @@ static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 		rd_kafka_pause_partitions(rk, parts);
 	con_probe(c);
 	s->joined = true;
+	s->rejoin_us = 0;
 	c->connected = true;
 	/* Twins with one identity throw each other out: only who stays for a while starts from a short back-off again. */
 	if (bg_now_us() - s->replaced_us > STABLE_US)
@@ -99,6 +100,8 @@ static void finish_revoke(struct con *c, const char *why)
 			rd_kafka_topic_destroy(p->rkt);
 		p->rkt = NULL;
 	}
+	if (con_cooperative(s->rk))
+		s->rejoin_us = bg_now_us();
 	con_assign(s->rk, parts, true);
 	bg_log(BG_INFO, "revoked", "%d partitions taken (%s), %zu held", parts->cnt, why,
 	       con_parts_assigned(&c->parts));

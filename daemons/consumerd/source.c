@@ -59,8 +59,18 @@ static void on_record(struct con *c, rd_kafka_message_t *msg)
 		rd_kafka_message_destroy(msg);
 		return;
 	}
-	if (con_part_receive(&c->parts, p, msg))
+	switch (con_part_receive(&c->parts, p, msg)) {
+	case CON_TAKEN:
 		con_dispatch_part(c, p);
+		break;
+	case CON_GAP:
+		bg_log(BG_INFO, "gap", "%s [%d]: expected offset %lld, got %lld: asking again", p->topic,
+		       p->partition, (long long)p->gap_at, (long long)p->gap_to);
+		con_source_seek(c, p);
+		break;
+	case CON_OLD:
+		break;
+	}
 }
 
 static void poll_queue(void *arg)
@@ -199,6 +209,7 @@ static rd_kafka_t *detach_handle(struct con *c)
 	s->queue = NULL;
 	s->rk = NULL;
 	s->joined = false;
+	s->rejoin_us = 0;
 	return rk;
 }
 
@@ -309,6 +320,11 @@ void con_source_join(struct con *c)
 bool con_source_joined(const struct con *c)
 {
 	return c->source && c->source->rk && c->source->joined;
+}
+
+bool con_source_rejoining(const struct con *c)
+{
+	return c->source->rejoin_us && bg_now_us() - c->source->rejoin_us < 10000000;
 }
 
 rd_kafka_t *con_source_handle(const struct con *c)

@@ -18,6 +18,10 @@ bool con_source_joined(const struct con *c);
 rd_kafka_t *con_source_handle(const struct con *c);  /* NULL while it is replaced */
 uint64_t con_source_generation(const struct con *c); /* grows with every handle */
 
+/* Between letting partitions go and the next assignment a commit would carry the old generation; the broker's refusal
+ * makes librdkafka give up all partitions as lost. Bounded: true for 10 s at the most. */
+bool con_source_rejoining(const struct con *c);
+
 /* Add a reason to one partition, or to all that are assigned (one call to librdkafka). */
 void con_source_pause(struct con *c, struct con_part *p, unsigned reason);
 void con_source_pause_all(struct con *c, unsigned reason);

@@ -15,6 +15,7 @@ struct con_source {
 	bool joined, subscribed, fatal;
 	rd_kafka_t *old[CON_OLD_HANDLES]; /* replaced, with records still in the handler */
 	int64_t replaced_us;
+	int64_t rejoin_us; /* partitions were let go and the group is joined anew since; 0: it is not */
 	struct bg_timer *replace_timer;
 	struct bg_backoff backoff;
 	/* A revoke that waits for the handler or the commit. */
