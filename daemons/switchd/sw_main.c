@@ -113,6 +113,7 @@ static void stop_kafka(struct bg_daemon *d)
 	for (size_t i = 0; i < dm->n_aux; i++)
 		bg_aux_free(dm->aux[i]);
 	free(dm->aux);
+	dm->aux = NULL; /* called again when the modules stop */
 	dm->n_aux = 0;
 }
 
