@@ -17,10 +17,12 @@
 
 /* Ours, unless [kafka] says otherwise. */
 static const char *const defaults[][2] = {
-	{"socket.nagle.disable", "true"},      /* a commit must not wait for the answer to a fetch */
-	{"socket.keepalive.enable", "true"},   /* a vanished broker is noticed */
-	{"log.connection.close", "false"},     /* brokers close idle connections: no news */
-	{"reconnect.backoff.max.ms", "1000"},  /* the library's 10 s would be most of a broker's outage */
+	{"socket.nagle.disable", "true"},     /* a commit must not wait for the answer to a fetch */
+	{"socket.keepalive.enable", "true"},  /* a vanished broker is noticed */
+	{"log.connection.close", "false"},    /* brokers close idle connections: no news */
+	{"reconnect.backoff.max.ms", "1000"}, /* the library's 10 s would be most of a broker's outage */
+	{"topic.metadata.refresh.interval.ms",
+	 "10000"},                             /* added partitions are found in seconds, not in 5 minutes */
 	{"allow.auto.create.topics", "false"}, /* a mistyped topic is an error, not a topic */
 };
 
