@@ -121,6 +121,8 @@ static void on_facts(void *arg, const struct bg_err *err)
 		return;
 	}
 	bg_backoff_reset(&w->backoff);
+	if (!each_waiting(sw, NULL))
+		sw->degraded[0] = '\0';
 	sw_snapshot_save(sw, sw->rec.epoch, sw->rec.active, sw->rec.id, &sw->handed, NULL);
 	sw_record_save(sw, NULL, NULL);
 	sw_reconcile_all(sw);

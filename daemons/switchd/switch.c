@@ -60,6 +60,8 @@ static void on_saved(void *arg, int rc, const struct bg_err *err)
 	free(arg);
 	if (rc == 0) {
 		sw->stored_revision = s.revision;
+		if (sw->rewrite_backoff.tries)
+			sw->degraded[0] = '\0'; /* that was the trouble */
 		bg_backoff_reset(&sw->rewrite_backoff);
 		bg_timer_stop(sw->rewrite);
 	} else {
