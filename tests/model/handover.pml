@@ -18,6 +18,40 @@
  * below one that has handed out (dual-active); none is handed out above what was processed (lost), nor
  * below it (again), but for those that were lost with a kill; the committed mark of a group never falls.
  */
+/*
+ * What happens without a sentence (`run.sh trace handover NAME` shows the steps):
+ *
+ * NO_DURABLE: green answers PAUSED@4, is killed before 4 is on its disk, wakes up with epoch 1, takes the
+ *   late resume@1 and hands out beside blue@4.
+ * NO_INCARNATION: green is PAUSED@2, is killed and loses its state file; the commits know of 1 only, so the
+ *   late resume@1 passes; blue@2 has begun and its first commit is still on its way.
+ * PAUSE_KNOWS: as the contract was first read: any command makes the name needless. Green without its state
+ *   file takes a late pause@2, which is not below what the commits know, then the late resume@3 without
+ *   a name, while blue is active at 4. So only a resume that named the process ends the need.
+ * NO_FLOOR with NO_META_READ: each covers the other: the floor is read at the start, rule 3 before the first
+ *   record. Without both, a deposed leader names the process in a resume@1, and it works beside blue@4.
+ * deposed leader, proof without f: the same with both rules in place: an instance that answers PAUSED@4
+ *   without having committed anything at 4 leaves no trace of 4 at the broker. PROOF_F: the proof includes
+ *   that a commit of the group says f=4 (a re-commit of what is there; off the gap, in prepare). Not
+ *   needed where a lock makes two leaders impossible (the file store).
+ * PAUSED_BUSY: green answers PAUSED with record 0 in its handler; blue begins.
+ * RESUME_FIRST: blue@4 begins while green, not told yet, has a record in its handler.
+ * SIDECAR_ACTIVE with NO_OFFSETS_REQUIRED: after an abort to green@3 a new intent to blue@4 is written, `active`
+ *   still says green: its sidecar resumes green@4, which nobody has told of 4 yet, and blue@2, resumed by
+ *   a late command, works beside it. With `offsets_required` the sidecar's resume is refused, as no commit is
+ *   of epoch 4; in takeover, where any epoch will do, it fails alone (fence.pml).
+ * TO_GROUP_ONLY: blue@2 processes record 0, commits it, is paused@3 and killed; green asks its own group only,
+ *   where record 0 is still to be done. (Of from's group only: covered by the own commit in rule 7.)
+ * REQUEST_WINS: green is killed at 3 after it committed record 1; the resume@3 that arrives again starts it
+ *   at record 0.
+ * MIRROR_LATE: a mirror write of (2,0) is on its way when green is resumed@3; it lands on the commit (3,2).
+ * MIRROR_OWN_EPOCH: green mirrors blue's old offset 0 stamped with its own epoch 2; it beats (1,1), and
+ *   record 0 is processed again.
+ * MIRROR_EARLY: eager: blue is PAUSED@3 with its commit (2,0) on its way and begins to mirror: the commit lands on
+ *   the mirror (or the other way round), and the group's mark falls.
+ * EAGER_200: green is resumed@3 at 1, answers 200 before that is committed, and is killed; its eager commit at 2
+ *   died with it: it starts at 0 again, though the start had been confirmed.
+ */
 #include "common.pml"
 
 #ifndef MAXE
