@@ -117,14 +117,15 @@ void con_answer_verdict(struct con_cmd *cmd, enum con_verdict v)
 
 /*
  * Every partition held, idle ones too, each with the epoch under which its offset was reached. And those that were
- * taken away: how far we came is true all the same, and the better one wins.
+ * taken away before our commit was in: how far we came is true all the same, and the better one wins.
  */
 static void held_offsets(struct con *c, struct bg_offs *ret)
 {
 	for (size_t i = 0; i < c->parts.n; i++) {
 		const struct con_part *p = c->parts.v[i];
 
-		if (p->acked >= 0)
+		if (p->acked >= 0 &&
+		    (p->assigned || p->acked != p->committed || p->epoch != p->committed_epoch))
 			bg_offs_set(ret, p->topic, p->partition, p->acked, p->epoch);
 	}
 }
