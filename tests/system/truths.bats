@@ -20,8 +20,9 @@ setup_file() {
 }
 
 @test "truth 2: only the intent must be on disk; snapshot and history are beside" {
-	local dir=$BG_DIR/state/switchd/$BG_SWITCH/snapshots e
-	for ((e = $(epoch); e < $(epoch) + 5; e++)); do mkdir -p "$dir/$e.json/in-the-way"; done
+	local dir=$BG_DIR/state/switchd/$BG_SWITCH/snapshots e i
+	e=$(epoch)
+	for ((i = 1; i <= 5; i++)); do mkdir -p "$dir/$((e + i)).json/in-the-way"; done
 	switch_done "$(idle_color)"
 	await 5 bg_works "$(active)"
 	await 5 grep -q store_failed "$BG_DIR/log/switchd.log"
