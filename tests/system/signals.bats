@@ -5,7 +5,7 @@ bats_require_minimum_version 1.5.0
 load helper
 
 setup_file() {
-	file_env
+	BG_CONSUMER_INI='drain-timeout = 2 s' file_env
 }
 
 log_has() { tail -n "+$2" "$BG_DIR/log/$1.log" | grep -qiE "$3"; }
@@ -84,7 +84,8 @@ log_lines() { wc -l <"$BG_DIR/log/$1.log"; }
 	local a
 	a=$(active)-1
 	bg_fault "$a" hang '{"hang":true}'
-	bg_stop "$a"
+	bg_signal TERM "$a"
+	await 10 bg_gone "$a"
 }
 
 @test "SIGUSR1 writes the status to the log" {
