@@ -89,3 +89,10 @@ struct con_choice con_choose(const struct con *c, const struct con_part *p, int6
 		check_range(c, p, &ch);
 	return ch;
 }
+
+int64_t con_best_known(const struct con *c, const struct con_part *p)
+{
+	const struct bg_off *h = bg_offs_find(&c->handed, p->topic, p->partition);
+
+	return h && bg_off_better(h->offset, h->epoch, p->position, p->epoch) ? h->offset : p->position;
+}

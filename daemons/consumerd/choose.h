@@ -26,6 +26,8 @@ struct con_choice {
  */
 struct con_choice con_choose(const struct con *c, const struct con_part *p, int64_t epoch,
 			     const struct bg_offs *own, bool adopt);
+/* The best offset known without asking anybody: handed, or the own position; -1: none. Where fetching may begin. */
+int64_t con_best_known(const struct con *c, const struct con_part *p);
 /* New log ranges were read (low in .offset, high in .floor). */
 void con_ranges_set(struct con *c, const struct bg_offs *ranges);
 

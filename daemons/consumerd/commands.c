@@ -220,6 +220,11 @@ static void admit(struct con *c, struct con_cmd *cmd)
 {
 	enum con_verdict v;
 
+	if (c->stopping) {
+		con_answer_error(cmd, 503, "shutting_down", "the instance is stopping");
+		con_cmd_end(cmd);
+		return;
+	}
 	/* Plain mode has no epochs: only the local pause is for it. */
 	if (c->cfg.mode == CON_PLAIN && (cmd->epoch || cmd->kind == CON_CMD_PREPARE)) {
 		con_answer_error(cmd, 409, "wrong_mode",

@@ -13,7 +13,8 @@
 #include "consumerd/ledger.h"
 #include "consumerd/source.h"
 
-#define MAX_WAITERS 64
+#define MAX_WAITERS    64
+#define REJOIN_LOOK_US 20000 /* is the group joined anew? */
 
 struct waiter {
 	con_commit_fn fn;
@@ -108,7 +109,7 @@ bool con_commit_proof_pending(const struct con *c)
 {
 	if (con_commit_dirty(c))
 		return true;
-	if (c->cfg.mode == CON_PLAIN || c->local_pause || c->proved_floor >= c->ep.epoch)
+	if (c->cfg.mode == CON_PLAIN || c->ep.side == CON_SIDE_ACTIVE || c->proved_floor >= c->ep.epoch)
 		return false;
 	for (size_t i = 0; i < c->parts.n; i++)
 		if (c->parts.v[i]->assigned && c->parts.v[i]->started && c->parts.v[i]->acked >= 0)
@@ -188,9 +189,11 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 			bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
 			return;
 		}
+		/* Not to be tried at once again by whoever still wants it. */
+		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
 		answer(m.now, &m.nnow, err);
 	}
-	if (m.rk && !m.outstanding && (m.again || m.nnext))
+	if (m.rk && !m.outstanding && (m.again || m.nnext) && !bg_timer_pending(m.retry))
 		send_commit(c);
 	con_commands_committed(c);
 	con_stop_check(c);
@@ -234,7 +237,7 @@ static void send_commit(struct con *c)
 
 	if (con_source_rejoining(c)) {
 		m.again = true;
-		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+		bg_timer_start(m.retry, REJOIN_LOOK_US);
 		return;
 	}
 	/* Those that waited for the next one wait for this one now. */

@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "consumerd/commit.h"
+#include "consumerd/probe.h"
 #include "consumerd/source.h"
 
 static struct bg_timer *limit;
@@ -20,9 +21,21 @@ static void left(void *arg)
 	bg_daemon_exit(c->d, 0);
 }
 
+static struct bg_timer *wait_probe;
+
 static void leave_now(void *arg)
 {
-	con_source_stop(arg, left, arg);
+	struct con *c = arg;
+
+	if (con_probe_busy()) {
+		if (!wait_probe)
+			wait_probe = bg_timer_new(c->loop, leave_now, c);
+		bg_timer_start(wait_probe, 5000);
+		return;
+	}
+	bg_timer_free(wait_probe);
+	wait_probe = NULL;
+	con_source_stop(c, left, c);
 }
 
 /* In the next turn: we may be inside of librdkafka's callbacks. */

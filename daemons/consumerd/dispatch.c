@@ -88,32 +88,24 @@ static void dispatch_later(void *arg)
 	con_dispatch_all(arg);
 }
 
-static void give_failed_again(struct con *c, struct con_part *p)
+/* The first one that failed; true: there are more, which come with the next try (giving may change the list). */
+static bool give_failed_again(struct con *c, struct con_part *p)
 {
+	struct con_rec *first = NULL;
+	int n = 0;
+
 	for (struct con_rec *r = p->out_head; r; r = r->next)
-		if (r->failed) {
-			r->failed = false;
-			r->attempts++;
-			give(c, r);
-			return; /* the list may have changed: the next one comes with the next try */
-		}
-}
-
-static void retry(void *arg)
-{
-	struct con *c = arg;
-
-	for (size_t i = 0; i < c->parts.n; i++) {
-		struct con_part *p = c->parts.v[i];
-
-		if (!(p->why & CON_WHY_RETRY))
-			continue;
-		con_source_unpause(c, p, CON_WHY_RETRY);
-		if (con_may_hand_out(c) || c->state == CON_DRAINING)
-			give_failed_again(c, p);
+		if (r->failed && ++n == 1)
+			first = r;
+	if (first) {
+		first->failed = false;
+		first->attempts++;
+		give(c, first);
 	}
-	con_dispatch_all(c);
+	return n > 1;
 }
+
+static void retry(void *arg);
 
 static void retry_in(struct con *c, int64_t us)
 {
@@ -121,6 +113,31 @@ static void retry_in(struct con *c, int64_t us)
 		m.retry = bg_timer_new(c->loop, retry, c);
 	if (!bg_timer_pending(m.retry))
 		bg_timer_start(m.retry, us);
+}
+
+static void retry(void *arg)
+{
+	struct con *c = arg;
+	bool later = false;
+
+	for (size_t i = 0; i < c->parts.n; i++) {
+		struct con_part *p = c->parts.v[i];
+
+		if (!(p->why & CON_WHY_RETRY))
+			continue;
+		if (!con_may_hand_out(c) && c->state != CON_DRAINING) {
+			later = true;
+			continue;
+		}
+		con_source_unpause(c, p, CON_WHY_RETRY);
+		if (give_failed_again(c, p)) {
+			p->why |= CON_WHY_RETRY;
+			later = true;
+		}
+	}
+	if (later)
+		retry_in(c, 50000);
+	con_dispatch_all(c);
 }
 
 /* It failed. Those behind it in its partition wait: the partition gives nothing until the back-off is over. */

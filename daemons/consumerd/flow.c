@@ -70,8 +70,14 @@ void con_source_revive(struct con *c, struct con_part *p)
 
 	if (!rk || !p->assigned)
 		return;
-	p->fresh = p->needs_seek = true;
+	p->fresh = p->needs_seek = p->dead = true;
 	p->assign_no++;
+	if (c->source->revoking) {
+		/* An unassign now would be taken for our answer to the revoke, while its records are in the handler. */
+		con_probe_later(c);
+		return;
+	}
+	p->dead = false;
 	l = rd_kafka_topic_partition_list_new(8);
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *q = c->parts.v[i];

@@ -35,9 +35,10 @@ static void start_late(struct con *c, const struct bg_offs *own)
 		if (!p->assigned || p->started || p->revoking)
 			continue;
 		ch = con_choose(c, p, c->work_epoch, own, false);
-		if (ch.verdict == CON_CHOICE_RANGES && !bg_timer_pending(m.retry))
-			bg_timer_start(m.retry,
-				       bg_backoff_next(&m.backoff)); /* the ends are read now and then */
+		if (ch.verdict == CON_CHOICE_RANGES) {
+			ask_again(); /* the ends are read now and then */
+			left = true;
+		}
 		if (ch.verdict != CON_CHOICE_OK) {
 			if (!(p->why & CON_WHY_NO_OFFSET))
 				con_error(c, "offset_needed",

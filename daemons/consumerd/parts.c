@@ -300,7 +300,7 @@ void con_part_take_away(struct con_parts *ps, struct con_part *p)
 	p->nout = 0;
 	/* What is still in the handler may be done or not: only what was acknowledged counts. */
 	p->position = p->acked;
-	p->assigned = p->started = p->revoking = p->failed = false;
+	p->assigned = p->started = p->revoking = p->failed = p->dead = false;
 	p->why = 0;
 }
 

@@ -52,6 +52,7 @@ struct con_part {
 	bool told_first; /* first record of this epoch was shown */
 	bool failed;
 	bool revoking;
+	bool dead;       /* its fetcher is, and could not be revived yet */
 	bool fresh;      /* assigned, and nothing has shown yet that its fetcher takes a seek (probe.c) */
 	bool needs_seek; /* what was received was dropped: nothing is taken before Kafka was asked to go back */
 	uint32_t assign_no; /* grows with every assignment of it */

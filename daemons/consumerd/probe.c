@@ -61,9 +61,13 @@ static void done(void *arg)
 		if (t->part->needs_seek)
 			con_source_seek(c, t->part);
 	}
+	/* Those that became fresh meanwhile. */
+	for (size_t i = 0; ours && i < c->parts.n; i++)
+		again |= c->parts.v[i]->assigned && c->parts.v[i]->fresh && !c->parts.v[i]->revoking;
 	free(j);
 	if (m.freed)
 		return;
+	con_source_reap(c);
 	if (again || !ours)
 		con_probe_later(c);
 	else
@@ -74,10 +78,15 @@ static void on_timer(void *arg)
 {
 	struct con *c = arg;
 
-	/* A seek that failed is tried again too. */
-	for (size_t i = 0; i < c->parts.n; i++)
-		if (c->parts.v[i]->assigned && c->parts.v[i]->needs_seek && !c->parts.v[i]->fresh)
-			con_source_seek(c, c->parts.v[i]);
+	/* A seek that failed, a fetcher that could not be revived, are tried again too. */
+	for (size_t i = 0; i < c->parts.n; i++) {
+		struct con_part *p = c->parts.v[i];
+
+		if (p->assigned && p->dead)
+			con_source_revive(c, p);
+		else if (p->assigned && p->needs_seek && !p->fresh)
+			con_source_seek(c, p);
+	}
 	con_probe(c);
 }
 
@@ -96,6 +105,11 @@ void con_probe_free(struct con *c)
 	m.timer = NULL;
 }
 
+bool con_probe_busy(void)
+{
+	return m.running;
+}
+
 void con_probe_later(struct con *c)
 {
 	(void)c;
@@ -112,7 +126,7 @@ static struct job *make_job(struct con *c, rd_kafka_t *rk)
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
-		if (!p->assigned || !p->fresh || p->revoking)
+		if (!p->assigned || !p->fresh || p->dead || p->revoking)
 			continue;
 		j->v[j->n++] = (struct target){.part = p,
 					       .rkt = rd_kafka_topic_new(rk, p->topic, NULL),

@@ -11,6 +11,7 @@
 
 /* Probe all fresh partitions; one job at a time. Those that are not paused are sent to fetch_next when it is done. */
 void con_probe(struct con *c);
+bool con_probe_busy(void);           /* the worker uses the handle: it must not be destroyed */
 void con_probe_later(struct con *c); /* the same after a back-off */
 void con_probe_init(struct con *c);
 void con_probe_free(struct con *c);

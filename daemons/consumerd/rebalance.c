@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "consumerd/commit.h"
+#include "consumerd/choose.h"
 #include "consumerd/commands.h"
 #include "consumerd/dispatch.h"
 #include "consumerd/probe.h"
@@ -53,9 +54,9 @@ static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 			con_part_get(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
 		con_part_drop_pending(&c->parts, p);
-		parts->elems[i].offset = BG_MAX(p->position, 0);
+		parts->elems[i].offset = BG_MAX(con_best_known(c, p), 0);
 		p->assigned = p->fresh = p->kpaused = true;
-		p->started = p->failed = p->revoking = false;
+		p->started = p->failed = p->revoking = p->dead = false;
 		p->assign_no++;
 		p->why = CON_WHY_LIFECYCLE;
 		if (!p->rkt)
@@ -173,6 +174,7 @@ static void on_revoke(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 		p->revoking = true;
 	}
 	con_rebalance_forget(c);
+	s->rejoin_us = 0; /* the group has a new generation */
 	s->revoking = rd_kafka_topic_partition_list_copy(parts);
 	s->revoke_commit = false;
 	if (lost) {

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "consumerd/commands.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
 #include "consumerd/probe.h"
@@ -30,9 +31,13 @@ static void on_error_message(struct con *c, rd_kafka_message_t *msg)
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 		p = msg->rkt ? con_part_find(&c->parts, rd_kafka_topic_name(msg->rkt), msg->partition) : NULL;
-		/* A paused partition was assigned at no real offset: that it is out of range says nothing. */
-		if (!p || p->kpaused || !p->assigned || (msg->offset >= 0 && msg->offset != p->fetch_next))
-			break; /* or it is of an order that was overtaken */
+		if (!p || !p->assigned)
+			break;
+		if (p->kpaused || (msg->offset >= 0 && msg->offset != p->fetch_next)) {
+			/* Of an order that was overtaken, but the fetcher is dead all the same. */
+			con_source_revive(c, p);
+			break;
+		}
 		p->failed = true;
 		/* Fetched ahead of the start's decision: start.c asks again where it matters. */
 		if (c->state == CON_RESUMING)
@@ -268,13 +273,14 @@ static void replace_later(void *arg)
 	if (!rk)
 		return;
 	s->replaced_us = bg_now_us();
-	for (int i = 0; rk && c->parts.norphans && i < CON_OLD_HANDLES; i++)
+	for (int i = 0; rk && (c->parts.norphans || con_probe_busy()) && i < CON_OLD_HANDLES; i++)
 		if (!s->old[i])
 			s->old[i] = bg_steal_ptr(&rk);
 	if (rk)
 		bg_kafka_destroy(c->worker, rk, false, NULL, NULL);
 	/* Not at once: two hosts with the same identity would otherwise throw each other out without end. */
 	bg_timer_start(s->replace_timer, bg_backoff_next(&s->backoff));
+	con_commands_check_drained(c); /* a pause that came meanwhile waits for nothing any more */
 }
 
 /* In the next turn: we may be inside of librdkafka's callbacks. */
@@ -291,7 +297,7 @@ void con_source_reap(struct con *c)
 {
 	struct con_source *s = c->source;
 
-	if (!s || c->parts.norphans)
+	if (!s || c->parts.norphans || con_probe_busy())
 		return;
 	for (int i = 0; i < CON_OLD_HANDLES; i++)
 		if (s->old[i])

@@ -52,13 +52,10 @@ static void speculate(struct con *c)
 {
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
-		const struct bg_off *h = bg_offs_find(&c->handed, p->topic, p->partition);
-		int64_t offset = p->position;
+		int64_t offset = con_best_known(c, p);
 
 		if (!p->assigned || p->out_head)
 			continue;
-		if (h && bg_off_better(h->offset, h->epoch, p->position, p->epoch))
-			offset = h->offset;
 		con_part_drop_pending(&c->parts, p);
 		if (offset < 0)
 			continue;
@@ -107,6 +104,14 @@ static void read_ranges(struct con *c)
 /* Move one partition to its start. False: a record of it is still in the handler. */
 static bool place(struct con *c, struct con_part *p, const struct con_choice *ch)
 {
+	if (p->failed && (ch->own || !p->out_head)) {
+		/* The fetcher is dead since: an error that comes again is then final. */
+		p->failed = false;
+		con_part_drop_pending(&c->parts, p);
+		p->fetch_next = p->ahead_from = ch->own ? p->position : ch->offset;
+		con_source_revive(c, p);
+		return true;
+	}
 	if (ch->own)
 		return true;
 	if (p->out_head) {
@@ -114,19 +119,11 @@ static bool place(struct con *c, struct con_part *p, const struct con_choice *ch
 		con_part_drop_pending(&c->parts, p);
 		return false;
 	}
-	if (p->failed) {
-		/* The fetcher is dead since: an error that comes again is then final. */
-		p->failed = false;
-		con_part_drop_pending(&c->parts, p);
-		p->fetch_next = ch->offset;
-		con_source_revive(c, p);
-		return true;
-	}
 	/* Fetched from elsewhere: from the choice on. What lies between the two may not exist (compaction). */
-	if (p->ahead_from != ch->offset &&
-	    !(p->ahead_from < ch->offset && p->pend_head && p->pend_head->offset >= ch->offset)) {
+	if (p->ahead_from != ch->offset && !(p->ahead_from >= 0 && p->ahead_from < ch->offset &&
+					     p->pend_head && p->pend_head->offset >= ch->offset)) {
 		con_part_drop_pending(&c->parts, p);
-		p->fetch_next = ch->offset;
+		p->fetch_next = p->ahead_from = ch->offset;
 		con_source_seek(c, p);
 	}
 	return true;
@@ -295,6 +292,7 @@ void con_start_part(struct con *c, struct con_part *p, const struct con_choice *
 	p->failed = false;
 	p->told_first = false;
 	p->first_us = p->last_us = 0;
+	p->ahead_from = -1;
 	if (p->kpaused)
 		con_source_unpause(c, p, CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT);
 }
