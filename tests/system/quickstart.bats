@@ -14,7 +14,7 @@ teardown() {
 	[ -z "${KEPT:-}" ] || "$BG_SRC/quickstart" --stop "$KEPT"
 }
 # Processes whose command line names the folder.
-processes_in() { grep -lsa "$1" /proc/[0-9]*/cmdline | grep -vc "^/proc/$$/" || true; }
+processes_in() { pgrep -fc -- "$1" || true; }
 
 @test "quickstart builds, switches, proves, and stops what it started" {
 	local t0=$SECONDS
