@@ -177,7 +177,7 @@ proctype Controller()
 	/* The deadline: back to where it came from. It must pass where a handler hangs. */
 	:: atomic { !rDone && !back && aborts < ABORTS -> aborts++; to = 1 - to; back = 1; intent() }
 	:: atomic {
-		!rDone && MAY_TURN && aborts >= ABORTS && !proof && I[FROM].st == S_DRAINING && I[FROM].hung ->
+		!rDone && MAY_TURN && !proof && I[FROM].st == S_DRAINING && I[FROM].hung ->
 		to = 1 - to;
 		back = 1 - back;
 		intent()
