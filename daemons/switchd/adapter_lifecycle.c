@@ -127,11 +127,15 @@ static enum sw_judgement judge_prepare(struct sw_fan *f, struct sw_reply *r, con
 {
 	enum sw_judgement j;
 
-	if (!judge_head(r, a, &j))
+	/* FENCED is what it was before: it has noted the epoch, and the pause or resume of it is what ends that. */
+	if (!judge_head(r, a, &j) &&
+	    !(a->status == 200 && r->verdict == SW_V_STALE && r->epoch == sw_fan_order(f)->epoch))
 		return j;
+	r->err = (struct bg_err)BG_ERR_INIT;
 	if (bg_json_int(a->json, "epoch", 0) != sw_fan_order(f)->epoch)
 		return bad(r, "answers prepare with another epoch");
-	if (r->state == SW_I_FAILED) {
+	/* A colour that has failed may be left, but nothing is given to it. */
+	if (r->state == SW_I_FAILED && r->inst->color == sw_fan_order(f)->active) {
 		bg_err_set(&r->err, 0, "failed", "is FAILED: %s",
 			   bg_json_str(a->json, "last_error", "see its log"));
 		return end(r, SW_V_REFUSED);

@@ -28,6 +28,7 @@ struct sw_facts {
 	struct bg_offs unknown, initial;
 	const char *adopt_group; /* NULL: none */
 	bool all_ranges;         /* init from earliest or latest: ranges of every partition */
+	bool no_handed;          /* what was handed over last says nothing about `unknown` */
 	bool with_initial;       /* also look up `unknown` and their ranges */
 	struct bg_offs ranges;
 	int open;

@@ -50,7 +50,8 @@ static void look_up_unknown(struct sw_facts *f)
 	const struct bg_offs *committed[2] = {&f->committed[0], &f->committed[1]};
 
 	bg_offs_free(&f->unknown);
-	sw_handover_unknown(&f->topics, committed, &f->sw->handed, f->sw->cfg->initial, &f->unknown);
+	sw_handover_unknown(&f->topics, committed, f->no_handed ? NULL : &f->sw->handed, f->sw->cfg->initial,
+			    &f->unknown);
 	if (f->all_ranges || f->unknown.n) {
 		f->open++;
 		sw_ask_ranges(f->sw, f, f->all_ranges ? &f->topics : &f->unknown, left(f), on_ranges, f);

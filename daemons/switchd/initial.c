@@ -33,10 +33,13 @@ void sw_initial_unite(struct sw_run *r, const struct sw_union_in *all, struct sw
 	const struct bg_offs *named = &start;
 	struct sw_union_in in = {.topics = all->topics, .answers = &named, .n_answers = 1};
 	bool group = strncmp(r->init_from, "group:", 6) == 0;
-	bool again = r->sw->rec.snapshot_epoch == r->epoch && r->sw->handed.n;
 
-	if (again || !*r->init_from || strcmp(r->init_from, "committed") == 0) {
-		sw_handover_unite(all, out);
+	if (r->init_handed || !*r->init_from || strcmp(r->init_from, "committed") == 0) {
+		in = *all;
+		/* What an earlier activation handed over is no word for this one: that may have failed. */
+		if (!r->init_handed)
+			in.handed = NULL;
+		sw_handover_unite(&in, out);
 		return;
 	}
 	if (group) {

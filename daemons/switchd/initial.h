@@ -14,7 +14,8 @@ int sw_initial_check(const char *from, struct bg_err *err);
 void sw_initial_ask(struct sw_facts *f, const char *from);
 /*
  * The union of a first activation. What a person names (a group, earliest, latest) wins over commits that are
- * lying about, so it is handed over with the new epoch; after a crash the offsets of before are taken again.
+ * lying about, so it is handed over with the new epoch; once this run has made its offsets durable (a
+ * crash, a newer epoch), they are taken again.
  */
 void sw_initial_unite(struct sw_run *r, const struct sw_union_in *all, struct sw_union_out *out);
 

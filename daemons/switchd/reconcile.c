@@ -2,6 +2,7 @@
 #include "config.h"
 #include "switchd/reconcile.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "common/log.h"
@@ -21,10 +22,12 @@ static bool at_rest(const struct sw_switch *sw)
 /* It works, but was given a partition since, whose offset we know. */
 static bool waits_for_offset(const struct sw_switch *sw, const struct sw_inst *i)
 {
-	for (size_t k = 0; k < i->n_part; k++)
-		if (i->part[k].needs_offset &&
-		    bg_offs_find(&sw->handed, i->part[k].topic, i->part[k].partition))
+	for (size_t k = 0; k < i->n_part; k++) {
+		const struct bg_off *o = bg_offs_find(&sw->handed, i->part[k].topic, i->part[k].partition);
+
+		if (i->part[k].needs_offset && o && o->offset >= 0)
 			return true;
+	}
 	return false;
 }
 
@@ -77,15 +80,35 @@ static void send_wish(struct sw_inst *i, enum sw_wish w)
 					  : sw->adapter->pause(&o, on_done, i);
 }
 
+/*
+ * A re-assertion needs the proof of every instance of the other colour. While one is away it would only keep
+ * the reconciliation from resuming those that can work.
+ */
+static bool other_color_away(struct sw_switch *sw, const char *why)
+{
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		const struct sw_inst *i = &sw->inst[k];
+
+		if ((int)i->color == sw->rec.active || i->reachable)
+			continue;
+		snprintf(sw->degraded, sizeof(sw->degraded),
+			 "%.80s, and %.80s cannot be reached to be paused", why, sw_inst_label(i));
+		sw->assert_waits = true;
+		return true;
+	}
+	return false;
+}
+
 static void assert_again(struct sw_inst *i, int64_t seen, const char *why)
 {
 	struct sw_switch *sw = i->sw;
 	int64_t now = bg_now_us();
 
-	if (sw->state != SW_IDLE && sw->state != SW_SOAKING)
+	if ((sw->state != SW_IDLE && sw->state != SW_SOAKING) || other_color_away(sw, why))
 		return;
 	if (sw->reassert_us && now < sw->reassert_us)
 		return;
+	sw->assert_waits = false;
 	sw->reassert_us = now + bg_backoff_next(&sw->reassert_backoff);
 	sw_run_reassert(sw, SW_KIND_REASSERT, (enum bg_color)sw->rec.active, seen, why);
 }
@@ -167,13 +190,26 @@ static void on_health(void *arg, const struct bg_err *err, int brokers, int unde
 	sw->dm->brokers = err ? 0 : brokers;
 }
 
+/* What a re-assertion was wanted for may be over by itself. */
+static void look_at_trouble(struct sw_switch *sw)
+{
+	bool wanted = false;
+
+	for (size_t k = 0; k < sw->n_inst; k++)
+		wanted = wanted || sw_reconcile_wish(sw, &sw->inst[k], bg_now_us()) == SW_WISH_ASSERT;
+	if (!sw->assert_waits || wanted || !at_rest(sw))
+		return;
+	sw->assert_waits = false;
+	sw->degraded[0] = '\0';
+}
+
 static void on_interval(void *arg)
 {
 	struct sw_switch *sw = arg;
 
 	if (sw == sw->dm->sw[0] && sw->intervals++ % BROKERS_EVERY == 0)
 		sw_ask_health(sw, sw, sw->cfg->prepare_us, on_health, sw);
-
+	look_at_trouble(sw);
 	sw_reconcile_all(sw);
 	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);
 }

@@ -109,6 +109,7 @@ static struct sw_run *run_new(struct sw_switch *sw, enum sw_kind kind, enum bg_c
 	r->started_real_us = bg_real_us();
 	r->timer = bg_timer_new(sw->dm->loop, on_timer, r);
 	r->backoff = (struct bg_backoff){50000, 5000000, 0};
+	r->stale_backoff = (struct bg_backoff){50000, 10000000, 0};
 	r->trace = bg_xcalloc(sw->n_inst + 1, sizeof(*r->trace));
 	bg_random_hex(r->id, 8);
 	return r;
@@ -179,6 +180,8 @@ static struct sw_run *run_from_record(struct sw_switch *sw)
 
 	r->base_epoch = rec->base_epoch;
 	r->resumed = true; /* it may have been */
+	r->intents = 1;    /* the one that is stored */
+	r->init_handed = sw->handed_of_record;
 	bg_strlcpy(r->id, rec->id, sizeof(r->id));
 	bg_strlcpy(r->by, rec->by, sizeof(r->by));
 	bg_strlcpy(r->reason, rec->reason, sizeof(r->reason));
@@ -198,9 +201,10 @@ void sw_run_recover(struct sw_switch *sw)
 	case SW_PREFLIGHT:
 		sw_fire(sw, SW_EV_OK);
 		return;
+	case SW_VERIFYING: /* written when both proofs were there: only the outcome is left to be written */
 	case SW_SOAKING:
 		sw_fire(sw, SW_EV_OK);
-		run_from_record(sw)->ended = true;
+		run_from_record(sw)->ended = rec->phase == SW_SOAKING;
 		sw_fire(sw, SW_EV_FORWARD);
 		return;
 	case SW_NEEDS_PERSON:
@@ -249,6 +253,11 @@ void sw_run_fail(struct sw_run *r, enum sw_event ev, const struct bg_err *why)
 	sw_fire(r->sw, ev);
 }
 
+static void stale_now(struct sw_run *r)
+{
+	sw_fire(r->sw, SW_EV_STALE);
+}
+
 /* Never repeat a command that was answered 409 (rule 1). A burst of them is slowed down. */
 void sw_run_stale(struct sw_run *r, int64_t epoch, const struct bg_err *why)
 {
@@ -260,7 +269,13 @@ void sw_run_stale(struct sw_run *r, int64_t epoch, const struct bg_err *why)
 		sw_run_fail(r, SW_EV_FAIL, why);
 		return;
 	}
-	sw_fire(r->sw, SW_EV_STALE);
+	if (r->stale == 1)
+		stale_now(r);
+	else {
+		/* Whatever the step still waits for is of no use. */
+		sw_run_cancel(r);
+		sw_run_later(r, bg_backoff_next(&r->stale_backoff), stale_now);
+	}
 }
 
 static void on_timer(void *arg)
@@ -367,5 +382,7 @@ void sw_run_abort(struct sw_run *r, const struct bg_err *why)
 
 void sw_run_soak_over(struct sw_switch *sw)
 {
-	sw_fire(sw, SW_EV_OK);
+	/* A re-assertion may have begun meanwhile: an OK would be taken for what its step waits for. */
+	if (sw->state == SW_SOAKING)
+		sw_fire(sw, SW_EV_OK);
 }

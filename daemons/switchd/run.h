@@ -50,7 +50,8 @@ struct sw_run {
 	enum sw_state origin; /* where the request found the switch */
 	char id[40], by[128], reason[256], init_from[256];
 	bool force, abort_wanted;
-	bool resumed; /* to may have been told to resume */
+	bool resumed;     /* to may have been told to resume */
+	bool init_handed; /* INIT: sw->handed is what this run chose and made durable */
 	bool ended;
 	int64_t epoch, base_epoch, active_epoch; /* active_epoch: from was activated at it */
 	int64_t seen_epoch;                      /* the highest met anywhere */
@@ -68,6 +69,8 @@ struct sw_run {
 	struct bg_timer *timer;
 	void (*timer_fn)(struct sw_run *r); /* what it is for */
 	struct bg_backoff backoff;
+	struct bg_backoff
+		stale_backoff; /* never reset: a usurper that comes again and again is met ever slower */
 	struct sw_facts facts;
 	struct sw_preflight *preflight;
 	struct json_object *rules; /* of the preflight, when it is over */

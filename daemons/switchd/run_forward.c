@@ -103,6 +103,7 @@ static void fill_intent(struct sw_run *r, enum sw_state phase)
 void sw_do_intend(struct sw_run *r)
 {
 	BG_FAILPOINT("switch.intent.before");
+	bg_timer_stop(r->sw->soak);
 	sw_reconcile_quiet(r->sw);
 	r->epoch = BG_MAX(sw_highest_epoch(r->sw), r->seen_epoch) + 1;
 	r->before = r->sw->rec;
@@ -189,6 +190,7 @@ void sw_do_prepare(struct sw_run *r)
 	r->open = 2;
 	r->call = r->sw->adapter->prepare(&o, on_prepared, r);
 	r->facts.with_initial = true;
+	r->facts.no_handed = r->kind == SW_KIND_INIT && !r->init_handed;
 	sw_initial_ask(&r->facts, r->kind == SW_KIND_INIT ? r->init_from : "");
 	sw_facts_read(&r->facts, r->sw, r->sw->cfg->prepare_us, on_facts, r);
 }
@@ -305,9 +307,12 @@ static void united(struct sw_run *r)
 		return;
 	}
 	/* The first activation has no gap, and its offsets cannot be had again: they are durable first. */
-	if (r->kind == SW_KIND_INIT)
+	if (r->kind == SW_KIND_INIT) {
+		bg_offs_free(&r->sw->handed);
+		bg_offs_copy(&r->sw->handed, &r->un.offs);
+		r->init_handed = true;
 		sw_run_save_snapshot(r, on_init_snapshot);
-	else
+	} else
 		sw_fire(r->sw, SW_EV_OK);
 }
 

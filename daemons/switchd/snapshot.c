@@ -69,8 +69,11 @@ static size_t each_waiting(struct sw_switch *sw, void (*fn)(struct sw_switch *sw
 		const struct sw_inst *i = &sw->inst[k];
 
 		for (size_t a = 0; i->reachable && (int)i->color == sw->rec.active && a < i->n_part; a++) {
-			if (!i->part[a].needs_offset ||
-			    bg_offs_find(&sw->handed, i->part[a].topic, i->part[a].partition))
+			const struct bg_off *o =
+				bg_offs_find(&sw->handed, i->part[a].topic, i->part[a].partition);
+
+			/* After an abort it may be named there without an offset. */
+			if (!i->part[a].needs_offset || (o && o->offset >= 0))
 				continue;
 			n++;
 			if (fn)
@@ -106,17 +109,18 @@ static void on_facts(void *arg, const struct bg_err *err)
 {
 	struct sw_switch *sw = arg;
 	struct sw_newcomers *w = sw->newcomers;
-	size_t before = sw->handed.n;
+	size_t before;
 
 	w->asking = false;
 	if (!at_rest(sw))
 		return;
+	before = each_waiting(sw, NULL);
 	if (err)
 		bg_log_sw(BG_WARN, sw->cfg->name, "newcomer", "cannot see where new partitions start: %s",
 			  err->msg);
 	else
 		each_waiting(sw, hand_over);
-	if (sw->handed.n == before) {
+	if (each_waiting(sw, NULL) == before) {
 		bg_timer_start(w->retry, bg_backoff_next(&w->backoff));
 		return;
 	}

@@ -187,6 +187,7 @@ static bool load_snapshot(struct sw_switch *sw, int64_t epoch, const char *sha25
 	}
 	bg_offs_free(&sw->handed);
 	bg_offs_copy(&sw->handed, &offs);
+	sw->handed_of_record = sw->rec.id[0] && strcmp(bg_json_str(j, "id", ""), sw->rec.id) == 0;
 	sw->rec.snapshot_epoch = epoch;
 	return true;
 }

@@ -78,6 +78,7 @@ struct sw_switch {
 	bool firing;
 	struct sw_run *run;    /* the running one, or the last; NULL: none since start */
 	struct bg_offs handed; /* what was handed over last, at rec.snapshot_epoch */
+	bool handed_of_record; /* as it was loaded: the run that the record names has written it */
 	struct sw_fan *fans;   /* of adapter_lifecycle */
 	uint64_t fan_ids;
 	struct sw_ask *asks; /* questions to Kafka under way */
@@ -90,6 +91,7 @@ struct sw_switch {
 	struct sw_rebuild *rebuild;
 	struct sw_newcomers *newcomers;
 	bool record_gone;    /* there was no record, or a damaged one, at the start */
+	bool assert_waits;   /* `degraded` says why a re-assertion cannot begin */
 	int64_t reassert_us; /* bg_now_us of the last re-assertion */
 	struct bg_backoff reassert_backoff;
 	char degraded[256]; /* what keeps it from going on by itself; "" nothing */

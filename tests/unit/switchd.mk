@@ -32,3 +32,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_switch_cfg
 tests_unit_test_switch_cfg_SOURCES = tests/unit/test_switch_cfg.c
 tests_unit_test_switch_cfg_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_cfg_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_switch_edges
+tests_unit_test_switch_edges_SOURCES = tests/unit/test_switch_edges.c $(SWITCHD_FAKE)
+tests_unit_test_switch_edges_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_edges_LDADD = $(SWITCHD_UNIT_LIBS)

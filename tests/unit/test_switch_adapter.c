@@ -302,6 +302,22 @@ static void fenced_is_stale_and_never_repeated(void **state)
 	assert_int_equal(w->res.epoch, 6);
 }
 
+/* Found in review: only a pause or a resume ends FENCED, and both come after a prepare. */
+static void fenced_keeps_nobody_from_promising(void **state)
+{
+	struct world *w = *state;
+
+	w->in[2]->claim_state = "FENCED";
+	call(w, PREPARE, BG_GREEN, 2, 400000, NULL);
+	assert_true(w->res.all_done);
+	assert_false(w->reply[0].was_active);
+	assert_int_equal(w->res.err.msg[0], '\0');
+	w->in[2]->claim_epoch = 6;
+	call(w, PREPARE, BG_GREEN, 3, 400000, NULL);
+	assert_true(w->res.stale);
+	assert_int_equal(w->res.epoch, 6);
+}
+
 static void prepare_tells_who_works(void **state)
 {
 	struct world *w = *state;
@@ -315,6 +331,13 @@ static void prepare_tells_who_works(void **state)
 	w->in[0]->state = "FAILED";
 	call(w, PREPARE, BG_BLUE, 3, 400000, NULL);
 	assert_true(w->res.refused);
+	/* But it may be left. */
+	struct sw_order o = {
+		.sw = w->f->sw, .colors = 1, .epoch = 4, .active = BG_GREEN, .deadline_us = 400000};
+	w->over = false;
+	sw_adapter_lifecycle.prepare(&o, on_over, w);
+	assert_true(bg_loop_run_until(w->f->loop, &w->over, 5000000));
+	assert_true(w->res.all_done);
 }
 
 static void one_that_is_down_is_tried_until_the_deadline(void **state)
@@ -383,6 +406,7 @@ int main(void)
 		T(resume_of_a_new_process),
 		T(out_of_range_is_told_apart),
 		T(fenced_is_stale_and_never_repeated),
+		T(fenced_keeps_nobody_from_promising),
 		T(prepare_tells_who_works),
 		T(one_that_is_down_is_tried_until_the_deadline),
 		T(two_hundred_instances_are_no_special_case),

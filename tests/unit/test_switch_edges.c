@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Found in review: what happens when a run is met by something from outside at an awkward moment. */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "switchd/history.h"
+#include "switchd/rebuild.h"
+#include "switchd/reconcile.h"
+#include "switchd/snapshot.h"
+#include "switchd_fake.h"
+
+static int setup(void **state)
+{
+	*state = fake_new();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	fake_free(*state);
+	return 0;
+}
+
+static const char *outcome(struct fake *f)
+{
+	return bg_json_str(f->sw->last, "outcome", "");
+}
+
+static const char *stored(struct fake *f, const char *member)
+{
+	static char buf[64];
+	_cleanup_json_ struct json_object *j = NULL;
+
+	fake_settle(f);
+	assert_non_null(f->record);
+	assert_int_equal(bg_json_parse(f->record, strlen(f->record), &j, NULL), 0);
+	snprintf(buf, sizeof(buf), "%s", bg_json_str(j, member, "-"));
+	return buf;
+}
+
+static void turns(struct fake *f, int ms)
+{
+	bool never = false;
+
+	bg_loop_run_until(f->loop, &never, ms * 1000);
+}
+
+static void blue0_stale_40(struct sw_inst *i, struct fake_say *say)
+{
+	if (strcmp(i->name, "blue-0") == 0) {
+		say->verdict = SW_V_STALE;
+		say->epoch = 40;
+	}
+}
+
+static void refused(struct sw_inst *i, struct fake_say *say)
+{
+	(void)i;
+	say->verdict = SW_V_REFUSED;
+}
+
+/* ---- the soak's timer and a re-assertion */
+
+static void soak_that_ends_in_a_reassertion_is_no_proof(void **state)
+{
+	struct fake *f = *state;
+
+	fake_active(f, BG_BLUE, 1);
+	fake_switch(f, BG_GREEN);
+	fake_all_well(f, SW_SOAKING);
+	assert_true(bg_timer_pending(f->sw->soak));
+	f->sw->inst[0].epoch = 9;
+	sw_reconcile_one(&f->sw->inst[0]);
+	fake_await(f, "prepare");
+	assert_false(bg_timer_pending(f->sw->soak));
+	sw_run_soak_over(f->sw); /* was due already */
+	assert_int_equal(f->sw->state, SW_PREPARING);
+	fake_answer(f, "prepare", NULL);
+	fake_await(f, "pause");
+	sw_run_soak_over(f->sw);
+	assert_int_equal(f->sw->state, SW_PAUSING);
+	assert_null(fake_pending(f, "resume"));
+	fake_all_well(f, SW_SOAKING);
+	assert_true(bg_timer_pending(f->sw->soak));
+}
+
+/* ---- 409 again and again */
+
+static void second_stale_waits(void **state)
+{
+	struct fake *f = *state;
+
+	fake_active(f, BG_BLUE, 1);
+	struct sw_run *r = fake_switch(f, BG_GREEN);
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", blue0_stale_40);
+	assert_int_equal(f->sw->state, SW_INTENT); /* the first at once */
+	fake_await(f, "prepare");
+	r->stale_backoff = (struct bg_backoff){200000, 400000, 0};
+	int64_t t = bg_now_us();
+	fake_answer(f, "prepare", blue0_stale_40);
+	assert_int_equal(f->sw->state, SW_PREPARING);
+	assert_true(bg_timer_pending(r->timer));
+	assert_int_equal(fake_await(f, "prepare")->order.epoch, 42);
+	assert_true(bg_now_us() - t >= 100000);
+	fake_all_well(f, SW_SOAKING);
+}
+
+static void abort_ends_the_wait_of_a_stale_one(void **state)
+{
+	struct fake *f = *state;
+	struct bg_err why = BG_ERR_INIT;
+
+	fake_active(f, BG_BLUE, 1);
+	struct sw_run *r = fake_switch(f, BG_GREEN);
+	for (int n = 0; n < 2; n++) {
+		fake_await(f, "prepare");
+		r->stale_backoff = (struct bg_backoff){10000000, 10000000, 0};
+		fake_answer(f, "prepare", blue0_stale_40);
+	}
+	bg_err_set(&why, 0, "aborted", "aborted by test");
+	sw_run_abort(r, &why);
+	fake_all_well(f, SW_IDLE);
+	assert_string_equal(outcome(f), "aborted");
+}
+
+/* ---- recovery */
+
+static void crash_in_verifying_only_lacks_the_outcome(void **state)
+{
+	struct fake *f = *state;
+	struct sw_record *r = &f->sw->rec;
+
+	r->epoch = r->snapshot_epoch = 8;
+	r->base_epoch = 7;
+	r->from = BG_BLUE;
+	r->to = r->active = BG_GREEN;
+	r->previous = BG_BLUE;
+	r->desired_active[BG_GREEN] = true;
+	r->phase = SW_VERIFYING;
+	strcpy(r->id, "abc");
+	for (size_t k = 0; k < 4; k++) {
+		f->sw->inst[k].epoch = 8;
+		f->sw->inst[k].state = k < 2 ? SW_I_PAUSED : SW_I_ACTIVE;
+	}
+	f->sw->inst[0].reachable = false; /* blue may go: green has taken over */
+	fake_start(f);
+	assert_int_equal(f->sw->state, SW_SOAKING);
+	assert_string_equal(outcome(f), "done");
+	assert_string_equal(bg_json_str(f->sw->last, "id", ""), "abc");
+	assert_string_equal(stored(f, "phase"), "SOAKING");
+	assert_string_equal(stored(f, "active"), "green");
+	assert_string_equal(stored(f, "outcome"), "done");
+	assert_non_null(strstr(f->history.s, "\"outcome\":\"done\""));
+	assert_true(bg_timer_pending(f->sw->soak));
+	assert_int_equal(f->sent, 0);
+}
+
+static void intent_of_a_recovered_run_is_not_its_first(void **state)
+{
+	struct fake *f = *state;
+	struct sw_record *r = &f->sw->rec;
+
+	r->epoch = 8;
+	r->base_epoch = r->snapshot_epoch = 7;
+	r->active = r->from = BG_BLUE;
+	r->to = BG_GREEN;
+	r->phase = SW_PAUSING;
+	for (int p = 0; p < 4; p++)
+		bg_offs_set(&f->committed[BG_BLUE], "orders", p, 100 + p, 7);
+	fake_start(f);
+	fake_await(f, "prepare");
+	f->fail_records = 1; /* blue is PAUSED perhaps: "nothing was changed" would be wrong */
+	fake_answer(f, "prepare", blue0_stale_40);
+	fake_all_well(f, SW_SOAKING);
+	assert_string_equal(outcome(f), "done");
+	assert_string_equal(stored(f, "active"), "green");
+}
+
+/* ---- re-assertion while the other colour is away */
+
+static void assertion_waits_for_the_other_colour(void **state)
+{
+	struct fake *f = *state;
+	struct sw_inst *blue = f->sw->inst, *green = f->sw->inst + 2;
+
+	fake_active(f, BG_BLUE, 5);
+	green[1].reachable = false;
+	blue[0].epoch = 9;
+	sw_reconcile_one(&blue[0]);
+	assert_int_equal(f->sw->state, SW_IDLE);
+	assert_int_equal(f->n_call, 0);
+	assert_non_null(strstr(f->sw->degraded, "green-1"));
+	/* Those that can be helped are. */
+	blue[1].state = SW_I_PAUSED;
+	sw_reconcile_one(&blue[1]);
+	fake_await(f, "resume");
+	fake_answer(f, "resume", NULL);
+	assert_int_equal(blue[1].state, SW_I_ACTIVE);
+	green[1].reachable = true;
+	sw_reconcile_one(&blue[0]);
+	assert_int_equal(fake_await(f, "prepare")->order.epoch, 10);
+	fake_all_well(f, SW_SOAKING);
+	assert_int_equal(f->sw->degraded[0], '\0');
+}
+
+static void trouble_that_is_over_is_not_said_any_more(void **state)
+{
+	struct fake *f = *state;
+
+	f->sw->cfg->reconcile_us = 20000;
+	fake_active(f, BG_BLUE, 5);
+	f->sw->inst[3].reachable = false;
+	f->sw->inst[0].epoch = 9;
+	sw_reconcile_one(&f->sw->inst[0]);
+	assert_true(f->sw->degraded[0]);
+	turns(f, 60);
+	assert_true(f->sw->degraded[0]);
+	f->sw->inst[0].epoch = 5;
+	turns(f, 60);
+	assert_int_equal(f->sw->degraded[0], '\0');
+}
+
+/* ---- first activation */
+
+static void init(struct fake *f, enum bg_color to, const char *from)
+{
+	struct sw_request rq = {.kind = SW_KIND_INIT, .to = to, .by = "t", .init_from = from};
+
+	sw_run_start(f->sw, &rq);
+}
+
+static void offsets_of_a_failed_init_do_not_win(void **state)
+{
+	struct fake *f = *state;
+
+	for (int p = 0; p < 4; p++) {
+		bg_offs_set(&f->ranges, "orders", p, 5, 0);
+		bg_offs_find(&f->ranges, "orders", p)->floor = 900; /* the end of the log */
+		bg_offs_set(&f->committed[BG_BLUE], "orders", p, 70 + p, 0);
+	}
+	init(f, BG_BLUE, "latest");
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 0)->offset, 900);
+	fake_answer(f, "resume", refused);
+	fake_all_well(f, SW_UNKNOWN);
+	assert_string_equal(outcome(f), "failed");
+	for (size_t k = 0; k < 4; k++)
+		f->sw->inst[k].state = SW_I_PAUSED;
+	init(f, BG_BLUE, "committed");
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 0)->offset, 70);
+	fake_all_well(f, SW_SOAKING);
+}
+
+/* Nobody committed: initial-offset decides, not what the failed one had chosen. */
+static void policy_counts_after_a_failed_init(void **state)
+{
+	struct fake *f = *state;
+
+	f->sw->cfg->initial = SW_INITIAL_EARLIEST;
+	for (int p = 0; p < 4; p++) {
+		bg_offs_set(&f->ranges, "orders", p, 5, 0);
+		bg_offs_set(&f->sw->handed, "orders", p, 900, 1);
+	}
+	f->sw->rec.epoch = f->sw->rec.snapshot_epoch = 1;
+	init(f, BG_BLUE, "committed");
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 0)->offset, 5);
+}
+
+static void green0_stale_40(struct sw_inst *i, struct fake_say *say)
+{
+	if (strcmp(i->name, "green-0") == 0) {
+		say->verdict = SW_V_STALE;
+		say->epoch = 40;
+	}
+}
+
+static void init_that_meets_a_newer_epoch_keeps_its_start(void **state)
+{
+	struct fake *f = *state;
+	struct fake_call *c;
+
+	for (int p = 0; p < 4; p++)
+		bg_offs_set(&f->ranges, "orders", p, 5, 0);
+	init(f, BG_GREEN, "earliest");
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	fake_await(f, "resume");
+	fake_answer(f, "resume", green0_stale_40);
+	/* green-1 has begun at epoch 1, and committed. */
+	for (int p = 0; p < 4; p++)
+		bg_offs_set(&f->committed[BG_GREEN], "orders", p, 50 + p, 1);
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	c = fake_await(f, "resume");
+	assert_int_equal(c->order.epoch, 41);
+	assert_int_equal(bg_offs_find(&c->offs, "orders", 3)->offset, 53);
+	assert_int_equal(bg_offs_find(&c->offs, "orders", 3)->epoch, 1);
+	fake_all_well(f, SW_SOAKING);
+}
+
+/* A snapshot of another time says nothing: the record was lost, and the person says where to start. */
+static void old_snapshot_does_not_answer_for_the_person(void **state)
+{
+	struct fake *f = *state;
+
+	for (int p = 0; p < 4; p++) {
+		bg_offs_set(&f->ranges, "orders", p, 5, 0);
+		bg_offs_set(&f->sw->handed, "orders", p, 60, 7);
+	}
+	f->sw->rec.snapshot_epoch = 7;
+	init(f, BG_GREEN, "earliest");
+	fake_await(f, "prepare");
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 1)->offset, 5);
+}
+
+static void newcomer_without_an_offset_is_looked_up(void **state)
+{
+	struct fake *f = *state;
+	struct sw_inst *i = &f->sw->inst[1];
+
+	fake_active(f, BG_BLUE, 5);
+	bg_offs_at(&f->topics, "orders", 4);
+	bg_offs_at(&f->sw->handed, "orders", 4)->offset = -1; /* an abort left it so */
+	bg_offs_set(&f->ranges, "orders", 4, 7, 0);
+	i->part[1].partition = 4;
+	i->part[1].needs_offset = true;
+	assert_int_equal(sw_reconcile_wish(f->sw, i, bg_now_us()), SW_WISH_NONE);
+	sw_newcomers_look(f->sw);
+	turns(f, 20);
+	assert_non_null(strstr(f->sw->degraded, "initial-offset"));
+	f->sw->cfg->initial = SW_INITIAL_EARLIEST;
+	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 4)->offset, 7);
+}
+
+int main(void)
+{
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+	const struct CMUnitTest tests[] = {
+		T(soak_that_ends_in_a_reassertion_is_no_proof),
+		T(second_stale_waits),
+		T(abort_ends_the_wait_of_a_stale_one),
+		T(crash_in_verifying_only_lacks_the_outcome),
+		T(intent_of_a_recovered_run_is_not_its_first),
+		T(assertion_waits_for_the_other_colour),
+		T(trouble_that_is_over_is_not_said_any_more),
+		T(offsets_of_a_failed_init_do_not_win),
+		T(policy_counts_after_a_failed_init),
+		T(init_that_meets_a_newer_epoch_keeps_its_start),
+		T(old_snapshot_does_not_answer_for_the_person),
+		T(newcomer_without_an_offset_is_looked_up),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
