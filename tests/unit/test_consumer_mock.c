@@ -44,7 +44,8 @@ static size_t take(char *data, size_t size, size_t n, void *arg)
 }
 
 /* One call; the status, and the body in w.answer. 0: no answer. */
-static long call(const char *method, const char *path, const char *fmt, ...)
+__attribute__((format(printf, 3, 4))) static long call(const char *method, const char *path, const char *fmt,
+						       ...)
 {
 	_cleanup_buf_ struct bg_buf body = {0};
 	_cleanup_free_ char *url = bg_xasprintf("http://localhost%s", path), *send = NULL;
