@@ -7,7 +7,7 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/inst.c daemons/switchd/inst.h daemons/switchd/switch.c daemons/switchd/switch.h \
 	daemons/switchd/adapter.h daemons/switchd/adapter_lifecycle.c daemons/switchd/fanout.c daemons/switchd/fanout.h \
 	daemons/switchd/ask.c daemons/switchd/ask.h daemons/switchd/facts.c \
-	daemons/switchd/run.c daemons/switchd/run.h daemons/switchd/run_forward.c daemons/switchd/run_back.c \
+	daemons/switchd/run.c daemons/switchd/run.h daemons/switchd/run_forward.c daemons/switchd/run_verify.c daemons/switchd/run_back.c \
 	daemons/switchd/run_end.c daemons/switchd/initial.c daemons/switchd/initial.h \
 	daemons/switchd/preflight.c daemons/switchd/preflight.h daemons/switchd/preflight_rules.c \
 	daemons/switchd/history.c daemons/switchd/history.h daemons/switchd/events.c daemons/switchd/events.h \

@@ -186,6 +186,24 @@ void sw_persist_history(struct sw_persist *p, const char *line, sw_persist_fn fn
 	add(p, HISTORY, line, 0, fn, arg);
 }
 
+bool sw_persist_drop_record(struct sw_persist *p, const void *arg)
+{
+	for (struct job **at = &p->first; *at; at = &(*at)->next) {
+		struct job *j = *at;
+
+		if (j->what != RECORD || j->arg != arg)
+			continue;
+		if (p->running && j == p->first)
+			return false;
+		*at = j->next;
+		if (p->last == &j->next)
+			p->last = at;
+		job_free(j);
+		return true;
+	}
+	return false;
+}
+
 int64_t sw_persist_found(const struct sw_persist *p)
 {
 	return p->found;

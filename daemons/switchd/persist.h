@@ -20,6 +20,8 @@ void sw_persist_free(struct sw_persist *p);
 void sw_persist_record(struct sw_persist *p, const char *json, int64_t expect, sw_persist_fn fn, void *arg);
 void sw_persist_snapshot(struct sw_persist *p, int64_t epoch, const char *json, sw_persist_fn fn, void *arg);
 void sw_persist_history(struct sw_persist *p, const char *line, sw_persist_fn fn, void *arg);
+/* Take back the record write with this `arg`: true when it had not begun; its fn is not called then. */
+bool sw_persist_drop_record(struct sw_persist *p, const void *arg);
 /* After a record write that failed: the revision that the store has now; -1: unknown. */
 int64_t sw_persist_found(const struct sw_persist *p);
 bool sw_persist_idle(const struct sw_persist *p);

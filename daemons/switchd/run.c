@@ -242,12 +242,12 @@ void sw_run_fail(struct sw_run *r, enum sw_event ev, const struct bg_err *why)
 	if (why)
 		bg_log_sw(BG_WARN, r->sw->cfg->name, "step_failed", "%s: %s", sw_state_name(r->sw->state),
 			  why->msg);
-	if (why && (sw_state_back(r->sw->state) || r->kind == SW_KIND_REASSERT || r->kind == SW_KIND_ADOPT))
+	if (why && (sw_state_back(r->sw->state) || sw_run_asserts(r)))
 		bg_strlcpy(r->sw->degraded, why->msg, sizeof(r->sw->degraded));
 	if (!sw_state_back(r->sw->state)) {
 		if (r->kind == SW_KIND_INIT)
 			ev = SW_EV_LOSE;
-		else if (r->kind == SW_KIND_REASSERT || r->kind == SW_KIND_ADOPT)
+		else if (sw_run_asserts(r))
 			ev = SW_EV_RETRY;
 	}
 	sw_fire(r->sw, ev);

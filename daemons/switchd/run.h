@@ -79,8 +79,16 @@ struct sw_run {
 	int64_t pause_us, paused_us, resume_us, resumed_us; /* bg_now_us: first sent, last answered */
 	struct sw_trace *trace;                             /* as sw->inst */
 	int verify_polls;
+	int64_t verify_us;      /* bg_now_us: VERIFYING was entered, or tried again */
+	int64_t recorded_epoch; /* record and snapshot say that to is active at it */
 	struct sw_waiter *waiters;
 };
+
+/* Is `to` active already, and only brought to a newer epoch? Then going back would be wrong. */
+static inline bool sw_run_asserts(const struct sw_run *r)
+{
+	return r->kind == SW_KIND_REASSERT || r->kind == SW_KIND_ADOPT;
+}
 
 /* Look the event up and carry it out. Events that an action fires are carried out after it. */
 void sw_fire(struct sw_switch *sw, enum sw_event ev);
@@ -108,7 +116,7 @@ void sw_run_note(struct sw_run *r, const struct bg_err *why); /* keeps the first
 struct sw_trace *sw_run_trace(struct sw_run *r, const struct sw_inst *i);
 struct sw_order sw_run_order(struct sw_run *r, int color, int64_t deadline_us); /* color SW_NO_COLOR: both */
 
-/* Actions (run_forward.c, run_back.c, run_end.c). */
+/* Actions (run_forward.c, run_verify.c, run_back.c, run_end.c). */
 void sw_do_check(struct sw_run *r);
 void sw_do_intend(struct sw_run *r);
 void sw_do_later(struct sw_run *r);

@@ -11,6 +11,7 @@
 #include "switchd/events.h"
 #include "switchd/history.h"
 #include "switchd/metrics.h"
+#include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/snapshot.h"
 
@@ -146,6 +147,11 @@ void sw_do_end_lost(struct sw_run *r)
 	record_outcome(r, "failed");
 	sw_record_save(r->sw, NULL, NULL);
 	sw_run_outcome(r, r->abort_wanted ? "aborted" : "failed");
+	/* Some of to may work all the same: they are looked after as those are whose record was lost. */
+	if (r->resumed && !r->abort_wanted) {
+		r->sw->record_gone = true;
+		sw_rebuild_look(r->sw);
+	}
 }
 
 void sw_do_note_abort(struct sw_run *r)

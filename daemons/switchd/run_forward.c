@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The actions of the way forward: preflight, intent, prepare, pause, transfer, resume, verify. */
+/* The actions of the way forward: preflight, intent, prepare, pause, transfer, resume. */
 #include "config.h"
 #include "switchd/run.h"
 
@@ -11,9 +11,7 @@
 #include "switchd/initial.h"
 #include "switchd/reconcile.h"
 
-/* First records are waited for so long, to say where the gap went; the switch itself is over by then. */
-#define FIRST_RECORD_US INT64_C(300000)
-#define SLOW_DISK_US    INT64_C(5000000)
+#define SLOW_DISK_US INT64_C(5000000)
 
 /* ---- PREFLIGHT */
 
@@ -60,14 +58,19 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 		return;
 	}
 	sw_run_note(r, err);
-	if (r->intents > 1 || r->kind == SW_KIND_REASSERT || r->kind == SW_KIND_ADOPT) {
+	if (r->intents > 1 || sw_run_asserts(r)) {
 		bg_strlcpy(r->sw->degraded, err->msg, sizeof(r->sw->degraded));
 		sw_fire(r->sw, SW_EV_DEADLINE);
 		return;
 	}
 	r->before.hold = r->sw->rec.hold;
 	r->sw->rec = r->before;
-	sw_fire(r->sw, r->origin == SW_UNKNOWN || r->origin == SW_NEEDS_PERSON ? SW_EV_LOSE : SW_EV_FAIL);
+	/* It may lie there all the same (an fsync that failed after the rename): a restart must not carry it out. */
+	if (sw_persist_found(r->sw->persist) != r->before.revision)
+		sw_record_save(r->sw, NULL, NULL);
+	sw_fire(r->sw, r->origin == SW_UNKNOWN        ? SW_EV_LOSE
+		       : r->origin == SW_NEEDS_PERSON ? SW_EV_STUCK
+						      : SW_EV_FAIL);
 }
 
 /* Nothing has begun, so there is nothing to undo: a disk that hangs is waited for, and said. */
@@ -139,13 +142,12 @@ static bool enough(const struct sw_run *r, const struct sw_fan_result *res)
 {
 	size_t to_done = 0;
 
-	if (r->kind != SW_KIND_REASSERT && r->kind != SW_KIND_ADOPT)
+	if (!sw_run_asserts(r))
 		return res->all_done;
 	for (size_t i = 0; i < res->n; i++) {
 		const struct sw_reply *p = &res->reply[i];
 
-		if (p->verdict == SW_V_OUT_OF_RANGE ||
-		    (p->verdict != SW_V_DONE && p->inst->color == (enum bg_color)r->from))
+		if (p->verdict != SW_V_DONE && p->inst->color == (enum bg_color)r->from)
 			return false;
 		to_done += p->verdict == SW_V_DONE && p->inst->color == (enum bg_color)r->to;
 	}
@@ -186,7 +188,7 @@ void sw_do_prepare(struct sw_run *r)
 	struct sw_order o = sw_run_order(r, SW_NO_COLOR, r->sw->cfg->prepare_us);
 
 	BG_FAILPOINT("switch.prepare.before");
-	o.all_or_none = r->kind != SW_KIND_REASSERT && r->kind != SW_KIND_ADOPT;
+	o.all_or_none = !sw_run_asserts(r);
 	r->open = 2;
 	r->call = r->sw->adapter->prepare(&o, on_prepared, r);
 	r->facts.with_initial = true;
@@ -384,8 +386,10 @@ static void on_resumed(void *arg, const struct sw_fan_result *res)
 		sw_run_stale(r, res->epoch, &res->err);
 	else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
-	else
+	else {
+		bg_backoff_reset(&r->backoff);
 		sw_fire(r->sw, SW_EV_OK);
+	}
 }
 
 void sw_do_resume(struct sw_run *r)
@@ -394,98 +398,8 @@ void sw_do_resume(struct sw_run *r)
 
 	BG_FAILPOINT("switch.resume.before");
 	o.offs = &r->un.offs;
-	o.all_or_none = r->kind != SW_KIND_REASSERT && r->kind != SW_KIND_ADOPT;
+	o.all_or_none = !sw_run_asserts(r);
 	r->resumed = true;
 	r->resume_us = bg_now_us();
 	r->call = r->sw->adapter->resume(&o, on_resumed, r);
-}
-
-/* ---- VERIFYING: the gap is over; now the disk. */
-
-static void verify_poll(struct sw_run *r);
-
-/* Every partition that has something to read has been read from. */
-static bool first_records_seen(struct sw_run *r)
-{
-	for (size_t i = 0; i < r->sw->n_inst; i++) {
-		const struct sw_inst *in = &r->sw->inst[i];
-
-		for (size_t k = 0; in->color == (enum bg_color)r->to && k < in->n_part; k++)
-			if (!in->part[k].first_us)
-				return false;
-	}
-	return true;
-}
-
-static void on_verified(void *arg, const struct sw_fan_result *res)
-{
-	struct sw_run *r = arg;
-	struct bg_err e = BG_ERR_INIT;
-	size_t n = 0, active = 0;
-	int64_t now = bg_now_us();
-
-	r->call = 0;
-	for (size_t i = 0; i < res->n; i++) {
-		const struct sw_reply *p = &res->reply[i];
-
-		n++;
-		active += p->state == SW_I_ACTIVE && p->epoch == r->epoch;
-		if (p->verdict == SW_V_DONE && p->epoch > r->epoch) {
-			bg_err_set(&e, 0, "stale_epoch", "%s is at epoch %lld", sw_inst_label(p->inst),
-				   (long long)p->epoch);
-			sw_run_stale(r, p->epoch, &e);
-			return;
-		}
-		if (p->state == SW_I_FAILED) {
-			bg_err_set(&e, 0, "failed", "%s is FAILED: %s", sw_inst_label(p->inst),
-				   p->inst->last_error);
-			sw_run_fail(r, SW_EV_FAIL, &e);
-			return;
-		}
-	}
-	BG_FAILPOINT("switch.verify.after");
-	if (active == n && (first_records_seen(r) || now - r->resumed_us >= FIRST_RECORD_US)) {
-		sw_fire(r->sw, SW_EV_OK);
-	} else if (now - r->resumed_us < r->sw->cfg->resume_us) {
-		sw_run_later(r, r->verify_polls < 4 ? 5000 : 50000, verify_poll);
-	} else if (active) {
-		/* Some work: the others are resumed by the reconciliation when they are back. */
-		bg_log_sw(BG_WARN, r->sw->cfg->name, "not_all_active",
-			  "%zu of %zu instances of %s are ACTIVE", active, n, sw_color_name(r->to));
-		sw_fire(r->sw, SW_EV_OK);
-	} else {
-		bg_err_set(&e, 0, "none_active", "no instance of %s is ACTIVE any more",
-			   sw_color_name(r->to));
-		sw_run_fail(r, SW_EV_DEADLINE, &e);
-	}
-}
-
-static void verify_poll(struct sw_run *r)
-{
-	struct sw_order o = sw_run_order(r, r->to, r->sw->cfg->prepare_us);
-
-	o.all_or_none = false;
-	r->verify_polls++;
-	r->call = r->sw->adapter->status(&o, on_verified, r);
-}
-
-void sw_do_verify(struct sw_run *r)
-{
-	struct sw_record *rec = &r->sw->rec;
-
-	BG_FAILPOINT("switch.verify.before");
-	r->verify_polls = 0;
-	bg_backoff_reset(&r->backoff);
-	bg_offs_free(&r->sw->handed);
-	bg_offs_copy(&r->sw->handed, &r->un.offs);
-	if (r->kind != SW_KIND_INIT)
-		sw_run_save_snapshot(r, NULL);
-	if (r->kind == SW_KIND_SWITCH || r->kind == SW_KIND_ROLLBACK)
-		rec->previous = r->from;
-	rec->active = r->to;
-	rec->desired_active[r->to] = true;
-	rec->desired_active[r->from] = false;
-	rec->phase = SW_VERIFYING;
-	sw_record_save(r->sw, NULL, NULL);
-	verify_poll(r);
 }

@@ -34,9 +34,9 @@ struct sw_switch *sw_find(struct sw_daemon *dm, const char *name)
 
 /* ---- the record's writes */
 
-struct save {
+struct sw_save {
 	struct sw_switch *sw;
-	int64_t revision;
+	int64_t revision, expect;
 	sw_persist_fn fn;
 	void *arg;
 };
@@ -53,10 +53,12 @@ static void look_again(struct sw_switch *sw)
 
 static void on_saved(void *arg, int rc, const struct bg_err *err)
 {
-	struct save s = *(struct save *)arg;
+	struct sw_save s = *(struct sw_save *)arg;
 	struct sw_switch *sw = s.sw;
 
 	sw->saves--;
+	if (sw->newest == arg)
+		sw->newest = NULL;
 	free(arg);
 	if (rc == 0) {
 		sw->stored_revision = s.revision;
@@ -75,13 +77,29 @@ static void on_saved(void *arg, int rc, const struct bg_err *err)
 		s.fn(s.arg, rc, err);
 }
 
+/* One that waits behind a slow disk is out of date: the queue does not grow by it. */
+static void drop_outdated(struct sw_switch *sw)
+{
+	struct sw_save *old = sw->newest;
+
+	if (!old || !sw_persist_drop_record(sw->persist, old))
+		return;
+	sw->newest = NULL;
+	sw->saves--;
+	if (sw->queued_revision == old->revision)
+		sw->queued_revision = old->expect;
+	free(old);
+}
+
 void sw_record_save(struct sw_switch *sw, sw_persist_fn fn, void *arg)
 {
-	struct save *s = bg_xcalloc(1, sizeof(*s));
+	struct sw_save *s = bg_xcalloc(1, sizeof(*s));
 	_cleanup_json_ struct json_object *j = NULL;
 
+	drop_outdated(sw);
 	sw->rec.revision = BG_MAX(sw->rec.revision, BG_MAX(sw->stored_revision, sw->queued_revision)) + 1;
-	*s = (struct save){sw, sw->rec.revision, fn, arg};
+	*s = (struct sw_save){sw, sw->rec.revision, sw->queued_revision, fn, arg};
+	sw->newest = fn ? NULL : s;
 	j = sw_record_to_json(&sw->rec, sw->cfg->name);
 	sw->saves++;
 	sw_persist_record(sw->persist, bg_json_text(j), sw->queued_revision, on_saved, s);

@@ -53,6 +53,7 @@ struct sw_daemon {
 };
 
 struct sw_run;
+struct sw_save;
 struct sw_fan;
 struct sw_ask;
 struct sw_rebuild;
@@ -67,6 +68,7 @@ struct sw_switch {
 	struct sw_record rec;     /* as it is, or is being made durable */
 	int64_t queued_revision;  /* the last one that was given to the writer */
 	int saves;                /* record writes under way */
+	struct sw_save *newest;   /* the last of them that nobody waits for; NULL: none */
 	int64_t stored_revision;  /* the last one whose write was acknowledged */
 	struct bg_timer *rewrite; /* a write that failed is repeated with back-off */
 	struct bg_backoff rewrite_backoff;

@@ -118,6 +118,10 @@ static int s_write_record(struct sw_store *s, const char *sw, const char *json, 
 	the->record_writes++;
 	free(the->record);
 	the->record = bg_xstrdup(json);
+	if (the->fail_renamed > 0) {
+		the->fail_renamed--;
+		return bg_err_set(err, -EIO, "store", "cannot fsync the folder");
+	}
 	return 0;
 }
 

@@ -9,9 +9,7 @@
 #include <cmocka.h>
 
 #include "switchd/history.h"
-#include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
-#include "switchd/snapshot.h"
 #include "switchd_fake.h"
 
 static int setup(void **state)
@@ -226,128 +224,112 @@ static void trouble_that_is_over_is_not_said_any_more(void **state)
 	assert_int_equal(f->sw->degraded[0], '\0');
 }
 
-/* ---- first activation */
+/* ---- a re-assertion in VERIFYING */
 
-static void init(struct fake *f, enum bg_color to, const char *from)
+static void blue0_failed(struct sw_inst *i, struct fake_say *say)
 {
-	struct sw_request rq = {.kind = SW_KIND_INIT, .to = to, .by = "t", .init_from = from};
-
-	sw_run_start(f->sw, &rq);
+	if (strcmp(i->name, "blue-0") == 0)
+		say->state = SW_I_FAILED;
 }
 
-static void offsets_of_a_failed_init_do_not_win(void **state)
+static void all_failed(struct sw_inst *i, struct fake_say *say)
 {
-	struct fake *f = *state;
-
-	for (int p = 0; p < 4; p++) {
-		bg_offs_set(&f->ranges, "orders", p, 5, 0);
-		bg_offs_find(&f->ranges, "orders", p)->floor = 900; /* the end of the log */
-		bg_offs_set(&f->committed[BG_BLUE], "orders", p, 70 + p, 0);
-	}
-	init(f, BG_BLUE, "latest");
-	fake_await(f, "prepare");
-	fake_answer(f, "prepare", NULL);
-	fake_answer(f, "pause", NULL);
-	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 0)->offset, 900);
-	fake_answer(f, "resume", refused);
-	fake_all_well(f, SW_UNKNOWN);
-	assert_string_equal(outcome(f), "failed");
-	for (size_t k = 0; k < 4; k++)
-		f->sw->inst[k].state = SW_I_PAUSED;
-	init(f, BG_BLUE, "committed");
-	fake_await(f, "prepare");
-	fake_answer(f, "prepare", NULL);
-	fake_answer(f, "pause", NULL);
-	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 0)->offset, 70);
-	fake_all_well(f, SW_SOAKING);
+	(void)i;
+	say->state = SW_I_FAILED;
 }
 
-/* Nobody committed: initial-offset decides, not what the failed one had chosen. */
-static void policy_counts_after_a_failed_init(void **state)
+static void all_fenced(struct sw_inst *i, struct fake_say *say)
 {
-	struct fake *f = *state;
-
-	f->sw->cfg->initial = SW_INITIAL_EARLIEST;
-	for (int p = 0; p < 4; p++) {
-		bg_offs_set(&f->ranges, "orders", p, 5, 0);
-		bg_offs_set(&f->sw->handed, "orders", p, 900, 1);
-	}
-	f->sw->rec.epoch = f->sw->rec.snapshot_epoch = 1;
-	init(f, BG_BLUE, "committed");
-	fake_await(f, "prepare");
-	fake_answer(f, "prepare", NULL);
-	fake_answer(f, "pause", NULL);
-	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 0)->offset, 5);
+	(void)i;
+	say->state = SW_I_FENCED;
 }
 
-static void green0_stale_40(struct sw_inst *i, struct fake_say *say)
+static void blue0_out_of_range(struct sw_inst *i, struct fake_say *say)
 {
-	if (strcmp(i->name, "green-0") == 0) {
-		say->verdict = SW_V_STALE;
-		say->epoch = 40;
-	}
+	if (strcmp(i->name, "blue-0") == 0)
+		say->verdict = SW_V_OUT_OF_RANGE;
 }
 
-static void init_that_meets_a_newer_epoch_keeps_its_start(void **state)
+/* Blue is asserted at epoch 10; the resume is to be answered. */
+static struct sw_run *assert_blue(struct fake *f)
 {
-	struct fake *f = *state;
-	struct fake_call *c;
-
-	for (int p = 0; p < 4; p++)
-		bg_offs_set(&f->ranges, "orders", p, 5, 0);
-	init(f, BG_GREEN, "earliest");
+	f->sw->cfg->resume_us = 30000;
+	fake_active(f, BG_BLUE, 5);
+	f->sw->inst[2].epoch = 9;
+	sw_reconcile_one(&f->sw->inst[2]);
 	fake_await(f, "prepare");
 	fake_answer(f, "prepare", NULL);
 	fake_answer(f, "pause", NULL);
 	fake_await(f, "resume");
-	fake_answer(f, "resume", green0_stale_40);
-	/* green-1 has begun at epoch 1, and committed. */
-	for (int p = 0; p < 4; p++)
-		bg_offs_set(&f->committed[BG_GREEN], "orders", p, 50 + p, 1);
-	fake_await(f, "prepare");
-	fake_answer(f, "prepare", NULL);
-	fake_answer(f, "pause", NULL);
-	c = fake_await(f, "resume");
-	assert_int_equal(c->order.epoch, 41);
-	assert_int_equal(bg_offs_find(&c->offs, "orders", 3)->offset, 53);
-	assert_int_equal(bg_offs_find(&c->offs, "orders", 3)->epoch, 1);
+	return f->sw->run;
+}
+
+static void one_failed_does_not_keep_an_assertion_from_its_end(void **state)
+{
+	struct fake *f = *state;
+
+	assert_blue(f);
+	fake_answer(f, "resume", NULL);
+	while (f->sw->state == SW_VERIFYING)
+		fake_answer(f, "status", blue0_failed);
+	assert_int_equal(f->sw->state, SW_SOAKING);
+	assert_string_equal(stored(f, "active"), "blue");
+}
+
+static void one_out_of_range_does_not_either(void **state)
+{
+	struct fake *f = *state;
+
+	assert_blue(f);
+	fake_answer(f, "resume", blue0_out_of_range);
+	assert_int_equal(f->sw->state, SW_VERIFYING);
+	fake_await_state(f, SW_SOAKING);
+}
+
+static void nobody_in_range_is_tried_again(void **state)
+{
+	struct fake *f = *state;
+
+	assert_blue(f);
+	fake_answer(f, "resume", refused);
+	assert_int_equal(f->sw->state, SW_RESUMING);
+	assert_int_equal(fake_await(f, "resume")->order.epoch, 10);
+}
+
+static void verifying_that_is_repeated_slows_down_and_writes_once(void **state)
+{
+	struct fake *f = *state;
+	struct sw_run *r = assert_blue(f);
+
+	fake_answer(f, "resume", NULL);
+	fake_settle(f);
+	int records = f->record_writes, snapshots = f->snapshot_writes;
+	for (int n = 1; n <= 4; n++) {
+		fake_await(f, "status");
+		fake_answer(f, "status", all_failed);
+		assert_int_equal(f->sw->state, SW_VERIFYING);
+		assert_int_equal(r->backoff.tries, n);
+	}
+	fake_settle(f);
+	assert_int_equal(f->record_writes, records);
+	assert_int_equal(f->snapshot_writes, snapshots);
+	/* The time to become ACTIVE begins anew with each try. */
+	fake_await(f, "status");
+	f->sw->inst[0].state = f->sw->inst[1].state = SW_I_ACTIVE;
 	fake_all_well(f, SW_SOAKING);
 }
 
-/* A snapshot of another time says nothing: the record was lost, and the person says where to start. */
-static void old_snapshot_does_not_answer_for_the_person(void **state)
+static void fenced_ones_are_given_a_newer_epoch(void **state)
 {
 	struct fake *f = *state;
 
-	for (int p = 0; p < 4; p++) {
-		bg_offs_set(&f->ranges, "orders", p, 5, 0);
-		bg_offs_set(&f->sw->handed, "orders", p, 60, 7);
-	}
-	f->sw->rec.snapshot_epoch = 7;
-	init(f, BG_GREEN, "earliest");
-	fake_await(f, "prepare");
-	fake_answer(f, "prepare", NULL);
-	fake_answer(f, "pause", NULL);
-	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 1)->offset, 5);
-}
-
-static void newcomer_without_an_offset_is_looked_up(void **state)
-{
-	struct fake *f = *state;
-	struct sw_inst *i = &f->sw->inst[1];
-
-	fake_active(f, BG_BLUE, 5);
-	bg_offs_at(&f->topics, "orders", 4);
-	bg_offs_at(&f->sw->handed, "orders", 4)->offset = -1; /* an abort left it so */
-	bg_offs_set(&f->ranges, "orders", 4, 7, 0);
-	i->part[1].partition = 4;
-	i->part[1].needs_offset = true;
-	assert_int_equal(sw_reconcile_wish(f->sw, i, bg_now_us()), SW_WISH_NONE);
-	sw_newcomers_look(f->sw);
-	turns(f, 20);
-	assert_non_null(strstr(f->sw->degraded, "initial-offset"));
-	f->sw->cfg->initial = SW_INITIAL_EARLIEST;
-	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 4)->offset, 7);
+	assert_blue(f);
+	fake_answer(f, "resume", NULL);
+	while (f->sw->state == SW_VERIFYING)
+		fake_answer(f, "status", all_fenced);
+	assert_int_equal(fake_await(f, "prepare")->order.epoch, 11);
+	fake_all_well(f, SW_SOAKING);
+	assert_string_equal(stored(f, "active"), "blue");
 }
 
 int main(void)
@@ -361,11 +343,11 @@ int main(void)
 		T(intent_of_a_recovered_run_is_not_its_first),
 		T(assertion_waits_for_the_other_colour),
 		T(trouble_that_is_over_is_not_said_any_more),
-		T(offsets_of_a_failed_init_do_not_win),
-		T(policy_counts_after_a_failed_init),
-		T(init_that_meets_a_newer_epoch_keeps_its_start),
-		T(old_snapshot_does_not_answer_for_the_person),
-		T(newcomer_without_an_offset_is_looked_up),
+		T(one_failed_does_not_keep_an_assertion_from_its_end),
+		T(one_out_of_range_does_not_either),
+		T(nobody_in_range_is_tried_again),
+		T(verifying_that_is_repeated_slows_down_and_writes_once),
+		T(fenced_ones_are_given_a_newer_epoch),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -46,6 +46,7 @@ static const struct row rows[] = {
 	R(INTENT, OK, PREPARING, PREPARE),
 	R(INTENT, FAIL, IDLE, END_FAILED),
 	R(INTENT, LOSE, UNKNOWN, END_FAILED),
+	R(INTENT, STUCK, NEEDS_PERSON, END_FAILED),
 	R(INTENT, DEADLINE, INTENT, LATER),
 	R(INTENT, AGAIN, INTENT, INTEND),
 #define STEP(s, n, a, self)                                                                                  \
