@@ -39,7 +39,9 @@ static struct {
 	enum bg_color to;
 	struct sw_daemon *dm;
 	struct sw_switch *sw;
-	struct sw_run *run;
+	char id[40];              /* of our run; "" not asked for yet */
+	struct json_object *last; /* its history entry, when it has ended */
+	bool over;                /* the exit status is known */
 	struct bg_timer *timer;
 	int64_t until_us;
 	char *token;
@@ -100,6 +102,7 @@ static void finish(int status, const char *text)
 {
 	printf("%s\n", text);
 	fflush(stdout);
+	once.over = true;
 	bg_daemon_exit(once.dm->d, status);
 }
 
@@ -128,7 +131,32 @@ static void finish_own(void)
 		again();
 		return;
 	}
-	finish(sw_outcome_exit(once.run->outcome), bg_json_text(once.sw->last));
+	finish((int)bg_json_int(once.last, "exit", EX_FAILED), bg_json_text(once.last));
+}
+
+/* What is under way cannot go on, ours or one that an earlier process left; the next start goes on with it. */
+static bool in_trouble(void)
+{
+	const struct sw_run *r = once.sw->run;
+	_cleanup_json_ struct json_object *o = NULL;
+
+	if (!r || r->ended || !r->in_trouble || !sw_persist_idle(once.sw->persist))
+		return false;
+	o = sw_run_trouble(r);
+	finish(EX_PERSON, bg_json_text(o));
+	return true;
+}
+
+/* A re-assertion may replace the run before we look again: the entry is kept. */
+void sw_once_ended(const struct sw_run *r)
+{
+	if (r->sw == once.sw && strcmp(r->id, once.id) == 0 && !once.last)
+		once.last = json_object_get(r->sw->last);
+}
+
+bool sw_once_over(void)
+{
+	return once.over;
 }
 
 static bool all_known(const struct sw_switch *sw)
@@ -153,7 +181,7 @@ static void ask_own(struct sw_switch *sw)
 	else if (sw->rec.hold)
 		finish_err(EX_NO_GO, "held", "the switch is on hold; `bgctl release` ends that");
 	else
-		once.run = sw_run_start(sw, &rq);
+		bg_strlcpy(once.id, sw_run_start(sw, &rq)->id, sizeof(once.id));
 }
 
 static void look(void *arg)
@@ -161,12 +189,14 @@ static void look(void *arg)
 	struct sw_switch *sw = once.sw;
 
 	(void)arg;
-	if (once.run && once.run->ended) {
+	if (once.last) {
 		finish_own();
 		return;
 	}
+	if (once.over || in_trouble())
+		return;
 	/* What an earlier process left behind is finished first; states are heard before anything is said to be lost. */
-	if (!once.run && !sw_state_busy(sw->state)) {
+	if (!once.id[0] && !sw_state_busy(sw->state)) {
 		bool late = bg_now_us() > once.until_us;
 
 		if (sw->state != SW_UNKNOWN)
@@ -197,6 +227,8 @@ static int status_of(const struct bg_httpc_answer *a)
 		return EX_DENIED;
 	if (a->status == 409 || a->status == 404)
 		return EX_NO_GO;
+	if (a->status == 202) /* it cannot go on, and says why */
+		return EX_PERSON;
 	return a->status == 200 && a->json ? (int)bg_json_int(a->json, "exit", EX_FAILED) : EX_FAILED;
 }
 
@@ -242,6 +274,8 @@ void sw_once_free(void)
 {
 	bg_timer_free(once.timer);
 	free(once.token);
+	json_object_put(once.last);
+	once.last = NULL;
 	once.timer = NULL;
 	once.token = NULL;
 }

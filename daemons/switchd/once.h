@@ -9,6 +9,8 @@
 #include <getopt.h>
 #include "switchd/switch.h"
 
+struct sw_run;
+
 extern const struct option sw_once_options[];
 extern const char sw_once_help[];
 int sw_once_option(struct bg_daemon *d, int opt, const char *arg); /* of bg_daemon_spec */
@@ -19,6 +21,8 @@ int sw_once_check(const struct bg_conf *conf, struct bg_err *err);
 void sw_once_own(struct sw_daemon *dm);
 /* A daemon holds the store: ask it. */
 void sw_once_client(struct sw_daemon *dm);
+void sw_once_ended(const struct sw_run *r); /* a run has its history entry */
+bool sw_once_over(void);                    /* it has set its exit status */
 void sw_once_free(void);
 
 #endif

@@ -11,6 +11,9 @@
 #include "switchd/history.h"
 #include "switchd/reconcile.h"
 
+/* A client that waits for the end is not held longer than this while a step fails again and again. */
+#define PATIENCE_US INT64_C(30000000)
+
 static void (*const actions[])(struct sw_run *r) = {
 	[SW_ACT_CHECK] = sw_do_check,
 	[SW_ACT_INTEND] = sw_do_intend,
@@ -109,6 +112,7 @@ static struct sw_run *run_new(struct sw_switch *sw, enum sw_kind kind, enum bg_c
 	r->started_real_us = bg_real_us();
 	r->timer = bg_timer_new(sw->dm->loop, on_timer, r);
 	r->backoff = (struct bg_backoff){50000, 5000000, 0};
+	r->patience_us = PATIENCE_US;
 	r->stale_backoff = (struct bg_backoff){50000, 10000000, 0};
 	r->trace = bg_xcalloc(sw->n_inst + 1, sizeof(*r->trace));
 	bg_random_hex(r->id, 8);
@@ -317,6 +321,10 @@ void sw_do_later(struct sw_run *r)
 	bg_log_sw(BG_NOTICE, r->sw->cfg->name, "later", "%s is tried again in %lld ms: %s",
 		  sw_state_name(r->sw->state), (long long)(us / 1000),
 		  r->sw->degraded[0] ? r->sw->degraded : r->why.msg);
+	if (!r->later_us)
+		r->later_us = bg_now_us();
+	r->in_trouble = bg_now_us() - r->later_us >= r->patience_us;
+	sw_run_give_news(r);
 	sw_run_later(r, us, again);
 }
 

@@ -82,6 +82,9 @@ struct sw_run {
 	int64_t verify_us;      /* bg_now_us: VERIFYING was entered, or tried again */
 	int64_t recorded_epoch; /* record and snapshot say that to is active at it */
 	struct sw_waiter *waiters;
+	int64_t patience_us; /* a step is tried again for so long before who waits is told … */
+	int64_t later_us;    /* … since then (bg_now_us); 0: none was yet */
+	bool in_trouble;     /* that time is over */
 };
 
 /* Is `to` active already, and only brought to a newer epoch? Then going back would be wrong. */
@@ -99,7 +102,7 @@ void sw_run_reassert(struct sw_switch *sw, enum sw_kind kind, enum bg_color acti
 /* Carry on what the record says (start-up). */
 void sw_run_recover(struct sw_switch *sw);
 void sw_run_free(struct sw_run *r);
-/* Wait for the end: the request is held and answered with the history entry. */
+/* Wait for the end: the request is held and answered with the history entry, or 202 when there is trouble. */
 void sw_run_wait(struct sw_run *r, struct bg_http_req *req);
 /* A person wants to go back; only while sw_state_busy and not on the way back already. */
 void sw_run_abort(struct sw_run *r, const struct bg_err *why);
@@ -111,7 +114,10 @@ void sw_run_fail(struct sw_run *r, enum sw_event ev,
 		 const struct bg_err *why); /* FAIL or DEADLINE, by its kind */
 void sw_run_stale(struct sw_run *r, int64_t epoch, const struct bg_err *why);
 void sw_run_later(struct sw_run *r, int64_t us, void (*fn)(struct sw_run *r));
-void sw_run_cancel(struct sw_run *r);                         /* whatever is under way */
+void sw_run_cancel(struct sw_run *r); /* whatever is under way */
+/* It cannot go on for longer than anybody should wait: who waits is told why, and not held any longer. */
+void sw_run_give_news(struct sw_run *r);
+struct json_object *sw_run_trouble(const struct sw_run *r);   /* what they are told; the caller owns it */
 void sw_run_note(struct sw_run *r, const struct bg_err *why); /* keeps the first */
 struct sw_trace *sw_run_trace(struct sw_run *r, const struct sw_inst *i);
 struct sw_order sw_run_order(struct sw_run *r, int color, int64_t deadline_us); /* color SW_NO_COLOR: both */

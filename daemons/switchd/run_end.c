@@ -11,6 +11,7 @@
 #include "switchd/events.h"
 #include "switchd/history.h"
 #include "switchd/metrics.h"
+#include "switchd/once.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/snapshot.h"
@@ -22,16 +23,39 @@ void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn)
 	sw_snapshot_save(r->sw, r->epoch, active, r->id, &r->un.offs, fn);
 }
 
-static void answer_waiters(struct sw_run *r)
+struct json_object *sw_run_trouble(const struct sw_run *r)
+{
+	struct json_object *o = json_object_new_object();
+
+	bg_json_add_int(o, "epoch", r->epoch);
+	bg_json_add_str(o, "id", r->id);
+	bg_json_add_str(o, "to", sw_color_name(r->to));
+	bg_json_add_str(o, "phase", sw_phase_name(r->sw->state));
+	bg_json_add_str(o, "trouble", r->sw->degraded[0] ? r->sw->degraded : r->why.msg);
+	bg_json_add_int(o, "exit", sw_outcome_exit("needs_person"));
+	return o;
+}
+
+static void answer_waiters(struct sw_run *r, int status, struct json_object *answer)
 {
 	while (r->waiters) {
 		struct sw_waiter *w = r->waiters;
 
 		r->waiters = w->next;
 		bg_http_on_gone(w->req, NULL, NULL);
-		bg_http_json(w->req, 200, json_object_get(r->sw->last));
+		bg_http_json(w->req, status, json_object_get(answer));
 		free(w);
 	}
+}
+
+void sw_run_give_news(struct sw_run *r)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+
+	if (!r->in_trouble)
+		return;
+	o = sw_run_trouble(r);
+	answer_waiters(r, 202, o);
 }
 
 /* The run is over: its entry goes into the history, and to everybody who waits for it. */
@@ -55,7 +79,9 @@ void sw_run_outcome(struct sw_run *r, const char *outcome)
 		  sw_color_name(r->to), outcome, (long long)sw->rec.epoch,
 		  (long long)((r->ended_us - r->started_us) / 1000),
 		  (long long)bg_json_int(sw->last, "gap_us", -1), r->why.msg[0] ? ": " : "", r->why.msg);
-	answer_waiters(r);
+	if (sw->dm->once)
+		sw_once_ended(r);
+	answer_waiters(r, 200, sw->last);
 }
 
 static void record_outcome(struct sw_run *r, const char *outcome)

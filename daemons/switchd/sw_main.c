@@ -264,6 +264,8 @@ static void reload(struct bg_daemon *d, const struct bg_conf *conf)
 		sw_cfg_reload(dm->sw[i]->cfg, fresh);
 		sw_cfg_free(fresh);
 	}
+	if (!dm->http) /* --once has none */
+		return;
 	if (read_token(conf, &token, &err) < 0) {
 		bg_log(BG_ERROR, "reload", "the token stays: %s", err.msg);
 		return;
@@ -283,7 +285,9 @@ static void on_stop(void *arg)
 	for (size_t i = 0; i < dm->n_sw; i++)
 		idle = idle && sw_persist_idle(dm->sw[i]->persist);
 	if (idle || bg_now_us() >= m.stop_until_us)
-		bg_daemon_exit(d, 0);
+		bg_daemon_exit(d, dm->once && !sw_once_over()
+					  ? 1
+					  : 0); /* --once: it has not done what it was to do */
 	else
 		bg_timer_start(m.stop, 5000);
 }

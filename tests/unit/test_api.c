@@ -339,6 +339,20 @@ static void abort_and_its_end(void **state)
 	assert_non_null(strstr(bg_json_str(w->json, "error", ""), "second thoughts"));
 }
 
+static void who_waits_is_told_of_trouble(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	fake_switch(w->f, BG_GREEN)->patience_us = 0;
+	fake_await(w->f, "prepare");
+	w->f->fail_records = 3;
+	req(w, "POST", ORDERS "/abort?wait=1", "{}", 202);
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 6);
+	assert_non_null(strstr(bg_json_str(w->json, "trouble", ""), "disk is full"));
+	fake_all_well(w->f, SW_IDLE); /* it goes on all the same */
+}
+
 static void rollback_within_its_window(void **state)
 {
 	struct world *w = *state;
@@ -474,6 +488,7 @@ int main(void)
 		T(dry_run_changes_nothing),
 		T(hold_and_release),
 		T(abort_and_its_end),
+		T(who_waits_is_told_of_trouble),
 		T(rollback_within_its_window),
 		T(init_once),
 		T(client_that_leaves_stops_nothing),

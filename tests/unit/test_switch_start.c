@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "switchd/history.h"
+#include "switchd/once.h"
 #include "switchd/reconcile.h"
 #include "switchd/snapshot.h"
 #include "switchd_fake.h"
@@ -288,6 +289,40 @@ static void newcomer_without_an_offset_is_looked_up(void **state)
 	assert_int_equal(bg_offs_find(&fake_await(f, "resume")->offs, "orders", 4)->offset, 7);
 }
 
+/* ---- --once */
+
+static void option(const char *name, const char *arg)
+{
+	for (const struct option *o = sw_once_options; o->name; o++)
+		if (strcmp(o->name, name) == 0)
+			assert_int_equal(sw_once_option(NULL, o->val, arg), 0);
+}
+
+/* A re-assertion begins before --once has looked at how its own run has ended. */
+static void once_ends_with_the_outcome_of_its_own_run(void **state)
+{
+	struct fake *f = *state;
+	struct bg_daemon d = {.loop = f->loop};
+
+	option("switch", "orders"); /* to blue: that is said by sw_once_check */
+	f->dm.d = &d;
+	f->dm.once = true;
+	fake_active(f, BG_GREEN, 1);
+	sw_once_own(&f->dm);
+	fake_all_well(f, SW_SOAKING);
+	assert_false(sw_once_over()); /* SIGTERM here: status 1 */
+	f->sw->inst[2].epoch = 9;
+	sw_reconcile_one(&f->sw->inst[2]);
+	assert_int_equal(f->sw->run->kind, SW_KIND_REASSERT);
+	for (int n = 0; n < 500 && !sw_once_over(); n++) {
+		if (f->n_call)
+			fake_answer(f, f->call[0].verb, NULL);
+		turns(f, 1);
+	}
+	assert_true(sw_once_over());
+	sw_once_free();
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -302,6 +337,7 @@ int main(void)
 		T(init_that_meets_a_newer_epoch_keeps_its_start),
 		T(old_snapshot_does_not_answer_for_the_person),
 		T(newcomer_without_an_offset_is_looked_up),
+		T(once_ends_with_the_outcome_of_its_own_run),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
