@@ -57,16 +57,16 @@ static void speculate(struct con *c)
 		if (!p->assigned || p->out_head)
 			continue;
 		con_part_drop_pending(&c->parts, p);
-		if (offset < 0)
+		if (offset < 0) {
+			p->why |= CON_WHY_NO_OFFSET;
 			continue;
+		}
+		p->why &= ~(unsigned)CON_WHY_NO_OFFSET;
 		p->fetch_next = p->ahead_from = offset;
-		if (p->kpaused)
-			con_source_unpause(c, p,
-					   CON_WHY_LIFECYCLE | CON_WHY_NO_OFFSET | CON_WHY_FAULT |
-						   CON_WHY_RETRY | CON_WHY_PRESSURE);
-		else
-			con_source_seek(c, p); /* tried before: what came was dropped */
+		con_source_seek(c, p); /* one that was tried before fetches already: what came was dropped */
 	}
+	/* All at once: else a fetch for the first one is on its way when the others are let go, and they wait for it. */
+	con_source_unpause_all(c, CON_WHY_LIFECYCLE | CON_WHY_FAULT | CON_WHY_RETRY | CON_WHY_PRESSURE);
 }
 
 static void ranges_read(void *arg, const struct bg_err *err, const struct bg_offs *offs)
@@ -239,9 +239,10 @@ static void begin(struct con *c)
 	con_source_join(c);
 	if (!con_source_joined(c) || !c->all.n)
 		return; /* con_start_assigned and con_connected go on */
+	/* Asked first: the answer is on its way while the partitions are set going. */
+	con_read_commits(c, m.gen, begin_read);
 	if (!m.adopt)
 		speculate(c);
-	con_read_commits(c, m.gen, begin_read);
 }
 
 static void retry_begin(void *arg)
