@@ -14,7 +14,7 @@ bg_copy_tree() {
 			(cd "$from" && while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done) |
 			tar -C "$from" --null -T - -cf - | tar -C "$to" -xf -
 	else
-		tar -C "$from" --exclude=./.git --exclude='./build*' -cf - . | tar -C "$to" -xf -
+		tar -C "$from" --exclude=./.git --exclude=./build -cf - . | tar -C "$to" -xf -
 	fi
 	[ -x "$to/configure" ] || (cd "$to" && autoreconf -fi)
 }
