@@ -5,6 +5,7 @@
 
 #include "common/log.h"
 #include "consumerd/commit.h"
+#include "consumerd/faults.h"
 #include "consumerd/probe.h"
 #include "consumerd/source.h"
 
@@ -53,6 +54,7 @@ static void too_long(void *arg)
 		bg_log(BG_WARN, "stopping",
 		       "%d records are still in the handler: they will be given again elsewhere",
 		       c->parts.in_flight);
+		con_faults_abandon(c);
 		bg_timer_start(limit, 5000000);
 		leave(c);
 		return;

@@ -131,6 +131,18 @@ void con_faults_set_hang(struct con *c, bool hang)
 	con_dispatch_all(c);
 }
 
+void con_faults_abandon(struct con *c)
+{
+	while (c->faults && c->faults->held) {
+		struct con_rec *r = c->faults->held->r;
+
+		/* A handle cannot be closed while a record of it is held. */
+		rd_kafka_message_destroy(r->msg);
+		r->msg = NULL;
+		unlink_held(c->faults, c->faults->held);
+	}
+}
+
 struct json_object *con_faults_json(const struct con *c)
 {
 	struct json_object *o;

@@ -11,7 +11,9 @@ bool con_faults_on(const struct con *c); /* any is set */
 void con_faults_give(struct con *c, struct con_rec *r);
 void con_faults_set_delay(struct con *c, int64_t delay_us);
 void con_faults_set_error_rate(struct con *c, double rate);
-void con_faults_set_hang(struct con *c, bool hang);       /* false: what hangs is done now */
+void con_faults_set_hang(struct con *c, bool hang); /* false: what hangs is done now */
+/* The stop time-out is over: let go of what is held back, undone. Nothing of it is acknowledged. */
+void con_faults_abandon(struct con *c);
 struct json_object *con_faults_json(const struct con *c); /* for status; NULL: none is set */
 
 #endif

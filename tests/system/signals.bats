@@ -85,7 +85,7 @@ log_lines() { wc -l <"$BG_DIR/log/$1.log"; }
 	a=$(active)-1
 	bg_fault "$a" hang '{"hang":true}'
 	bg_signal TERM "$a"
-	await 15 bg_gone "$a" # drain-timeout, and twice 5 s to leave the group and for the worker
+	await 10 bg_gone "$a" # drain-timeout (2 s), and at the most 5 s to leave the group
 }
 
 @test "SIGUSR1 writes the status to the log" {
