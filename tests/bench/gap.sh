@@ -89,7 +89,7 @@ add_row() {
 	row=$(jq -cn --arg handover "$handover" --argjson n "$(wc -l <"$d/ours.us")" \
 		--argjson p50 "$(percentile "$d/ours.us" 50)" --argjson p90 "$(percentile "$d/ours.us" 90)" \
 		--argjson p99 "$(percentile "$d/ours.us" 99)" --argjson f50 "$(percentile "$d/floor.us" 50)" \
-		--argjson f90 "$(percentile "$d/floor.us" 90)" --argjson v "$VERDICT" '
+		--argjson f90 "$(percentile "$d/floor.us" 90)" --argjson v "$(jq -c '{lost, duplicated, dual_active_ms}' <<<"$VERDICT")" '
 		def r: . * 1000 | round / 1000;
 		{strategy: "D", handover: $handover, n: $n, p50_ms: $p50, p90_ms: $p90, p99_ms: $p99,
 		 floor_p50_ms: $f50, floor_p90_ms: $f90, ratio_p50: ($p50 / $f50 | r), ratio_p90: ($p90 / $f90 | r),
