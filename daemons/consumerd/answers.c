@@ -35,8 +35,7 @@ bool con_target_ok(struct con *c, struct bg_http_req *r, struct json_object *bod
 	return true;
 }
 
-/* The members that every answer has. */
-static struct json_object *base(struct con *c)
+struct json_object *con_answer_base(struct con *c)
 {
 	struct json_object *o = json_object_new_object(), *contract = json_object_new_object();
 
@@ -79,7 +78,7 @@ void con_answer_error(struct con_cmd *cmd, int status, const char *word, const c
 	va_start(ap, fmt);
 	msg = bg_xvasprintf(fmt, ap);
 	va_end(ap);
-	answer_error(cmd, status, word, msg, base(cmd->c));
+	answer_error(cmd, status, word, msg, con_answer_base(cmd->c));
 }
 
 void con_answer_verdict(struct con_cmd *cmd, enum con_verdict v)
@@ -134,7 +133,7 @@ void con_answer_paused(struct con_cmd *cmd, bool committed)
 {
 	struct con *c = cmd->c;
 	struct con_commands *q = c->commands;
-	struct json_object *o = base(c);
+	struct json_object *o = con_answer_base(c);
 
 	bg_json_add_str(o, "state",
 			"PAUSED"); /* one that is still STARTING has nothing in the handler either */
@@ -155,7 +154,7 @@ void con_answer_paused(struct con_cmd *cmd, bool committed)
 void con_answer_resumed(struct con_cmd *cmd)
 {
 	struct con *c = cmd->c;
-	struct json_object *o = base(c);
+	struct json_object *o = con_answer_base(c);
 	struct bg_offs held = BG_OFFS_INIT;
 
 	for (size_t i = 0; i < c->parts.n; i++)
@@ -174,7 +173,7 @@ void con_answer_resumed(struct con_cmd *cmd)
 void con_answer_refused(struct con_cmd *cmd)
 {
 	const struct con_start_result *r = con_start_refused(cmd->c);
-	struct json_object *o = base(cmd->c);
+	struct json_object *o = con_answer_base(cmd->c);
 
 	if (r->topic[0]) {
 		bg_json_add_str(o, "topic", r->topic);
@@ -201,7 +200,7 @@ void con_answer_late(struct con_cmd *cmd)
 				 "nothing more is taken, but the broker has not confirmed the commit");
 		return;
 	}
-	o = base(c);
+	o = con_answer_base(c);
 	if (cmd->kind == CON_CMD_PAUSE)
 		bg_json_add_str(o, "state", "DRAINING"); /* whatever life the records are of */
 	bg_json_add_int(o, "in_flight", c->parts.in_flight);

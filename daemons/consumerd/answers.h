@@ -18,6 +18,8 @@ void con_answer_resumed(struct con_cmd *cmd);
 void con_answer_refused(struct con_cmd *cmd);
 void con_answer_late(struct con_cmd *cmd);     /* its deadline has passed */
 void con_answer_prepared(struct con_cmd *cmd); /* reads the log ranges first; ends the command itself */
+/* The members that every answer and the status begin with; the caller owns it. */
+struct json_object *con_answer_base(struct con *c);
 struct json_object *con_status_json(struct con *c);
 
 #endif

@@ -89,7 +89,7 @@ struct con {
 	struct con_commands *commands;
 	struct con_hello *hello;
 	struct con_meters *meters;
-	uint64_t records_total, bytes_total, errors_total, skipped_total;
+	uint64_t records_total, bytes_total, errors_total;
 };
 
 /* con.c: the one setter of the state. Runs the table, logs old -> new, does the action. */

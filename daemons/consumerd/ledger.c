@@ -147,20 +147,6 @@ void con_ledger_state(struct con *c, const char *from, const char *to)
 	con_ledger_flush(c);
 }
 
-void con_ledger_skip(struct con *c, const char *topic, int32_t partition, int64_t offset, const char *reason)
-{
-	struct con_ledger *l = c->ledger;
-
-	if (!l)
-		return;
-	bg_buf_printf(
-		&l->buf,
-		"{\"t\":%lld,%s,\"ev\":\"skip\",\"e\":%lld,\"tp\":\"%s\",\"p\":%d,\"o\":%lld,\"reason\":\"%s\"}\n",
-		(long long)bg_now_us() * 1000, l->head, (long long)c->work_epoch, topic, partition,
-		(long long)offset, reason);
-	con_ledger_flush(c);
-}
-
 bool con_ledger_flush(struct con *c)
 {
 	struct con_ledger *l = c->ledger;

@@ -12,7 +12,6 @@ void con_ledger_record(struct con *c, const struct con_rec *r, int64_t now_us);
 /* An event with offsets (commit, commit_ok, commit_refused; why may be NULL); written at once. */
 void con_ledger_offsets(struct con *c, const char *ev, const struct bg_offs *offs, const char *why);
 void con_ledger_state(struct con *c, const char *from, const char *to);
-void con_ledger_skip(struct con *c, const char *topic, int32_t partition, int64_t offset, const char *reason);
 /* One write(2) of all that is buffered. False: it failed (full disk): nothing may be acknowledged. */
 bool con_ledger_flush(struct con *c);
 

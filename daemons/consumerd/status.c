@@ -2,6 +2,7 @@
 /* GET /lifecycle/status. */
 #include "config.h"
 
+#include "common/units.h"
 #include "consumerd/answers.h"
 #include "consumerd/faults.h"
 #include "consumerd/meters.h"
@@ -47,18 +48,9 @@ static struct json_object *part_json(struct con *c, const struct con_part *p)
 
 struct json_object *con_status_json(struct con *c)
 {
-	struct json_object *o = json_object_new_object(), *list = json_object_new_array(), *contract;
+	struct json_object *o = con_answer_base(c), *list = json_object_new_array();
+	char since[32];
 
-	contract = json_object_new_object();
-	bg_json_add_int(contract, "version", 1);
-	bg_json_add_int(contract, "level", 3);
-	bg_json_add_str(o, "switch", c->cfg.sw);
-	bg_json_add_str(o, "color", bg_color_name(c->cfg.color));
-	bg_json_add_str(o, "instance", c->cfg.instance);
-	bg_json_add_str(o, "incarnation", c->incarnation);
-	bg_json_add(o, "contract", contract);
-	bg_json_add_str(o, "state", con_state_wire(c->state));
-	bg_json_add_int(o, "epoch", con_epochs_highest(&c->ep));
 	bg_json_add_int(o, "work_epoch", c->work_epoch);
 	bg_json_add_int(o, "seq", (int64_t)c->seq);
 	bg_json_add_str(o, "mode", c->cfg.mode == CON_HANDOVER ? "handover" : "plain");
@@ -79,6 +71,7 @@ struct json_object *con_status_json(struct con *c)
 	bg_json_add_str(o, "last_error", c->last_error[0] ? c->last_error : NULL);
 	bg_json_add_str(o, "cause", c->cause[0] ? c->cause : NULL);
 	bg_json_add(o, "faults", con_faults_json(c));
+	bg_json_add_str(o, "since", bg_format_time(since, sizeof since, c->since_real_us));
 	bg_json_add_int(o, "since_us", c->since_us);
 	bg_json_add_str(o, "boot", bg_boot_id());
 	bg_json_add_int(o, "mono_us", bg_now_us());

@@ -192,6 +192,7 @@ static void a_first_start_needs_its_name_and_offsets(void **state)
 	(void)state;
 	assert_true(await("joined", "true", 20));
 	assert_string_equal(word("state"), "PAUSED");
+	assert_int_equal(strlen(word("since")), strlen("2026-11-21T20:00:00.000Z"));
 	bg_strlcpy(w.incarnation, word("incarnation"), sizeof w.incarnation);
 	assert_int_equal(resume(1, OFFSETS), 409);
 	assert_string_equal(word("error"), "wrong_target");
