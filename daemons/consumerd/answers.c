@@ -231,20 +231,12 @@ static struct json_object *ranges_json(struct con *c)
 static void answer_prepared(struct con_cmd *cmd, bool warm)
 {
 	struct con *c = cmd->c;
-	struct json_object *o = con_status_json(c), *list = json_object_new_array(),
-			   *versions = json_object_new_object();
-	struct json_object *ordinals = json_object_new_array();
+	struct json_object *o = con_status_json(c), *versions = json_object_new_object();
 	struct bg_offs held = BG_OFFS_INIT;
 
 	held_offsets(c, &held);
 	bg_json_add(o, "offsets", bg_offs_to_json(&held));
 	bg_offs_free(&held);
-	for (size_t i = 0; i < c->cfg.ntopics; i++)
-		json_object_array_add(list, json_object_new_string(c->cfg.topics[i]));
-	bg_json_add(o, "subscription", list);
-	bg_json_add_str(o, "assignor", c->cfg.mode == CON_HANDOVER ? "cooperative-sticky" : "configured");
-	json_object_array_add(ordinals, json_object_new_int(c->cfg.ordinal));
-	bg_json_add(o, "ordinals", ordinals);
 	bg_json_add(o, "ranges", ranges_json(c));
 	bg_json_add_str(versions, "kafka-bluegreen", PACKAGE_VERSION);
 	bg_json_add_str(versions, "librdkafka", rd_kafka_version_str());

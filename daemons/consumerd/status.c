@@ -46,6 +46,19 @@ static struct json_object *part_json(struct con *c, const struct con_part *p)
 	return o;
 }
 
+/* What both colours of a takeover must have alike: in every status, so that a preflight sees a difference. */
+static void add_membership(struct con *c, struct json_object *o)
+{
+	struct json_object *topics = json_object_new_array(), *ordinals = json_object_new_array();
+
+	for (size_t i = 0; i < c->cfg.ntopics; i++)
+		json_object_array_add(topics, json_object_new_string(c->cfg.topics[i]));
+	bg_json_add(o, "subscription", topics);
+	bg_json_add_str(o, "assignor", c->cfg.mode == CON_HANDOVER ? "cooperative-sticky" : "configured");
+	json_object_array_add(ordinals, json_object_new_int(c->cfg.ordinal));
+	bg_json_add(o, "ordinals", ordinals);
+}
+
 struct json_object *con_status_json(struct con *c)
 {
 	struct json_object *o = con_answer_base(c), *list = json_object_new_array();
@@ -56,6 +69,7 @@ struct json_object *con_status_json(struct con *c)
 	bg_json_add_str(o, "mode", c->cfg.mode == CON_HANDOVER ? "handover" : "plain");
 	bg_json_add_str(o, "group", c->cfg.group);
 	bg_json_add_str(o, "group_instance_id", c->cfg.mode == CON_HANDOVER ? c->cfg.static_id : NULL);
+	add_membership(c, o);
 	bg_json_add_bool(o, "connected", c->connected);
 	bg_json_add_bool(o, "joined", con_source_joined(c));
 	bg_json_add_bool(o, "resuming", c->state == CON_RESUMING);
