@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The floor of a hand-over: what the librdkafka calls alone cost, without HTTP, epochs, states or a disk.
- * Two colours of two consumers, one thread each; every colour has its own group, both are joined. At a
- * switch the active colour's threads pause their assignment and commit (or, eager, do not), the next
- * offsets are passed in memory, and the other colour's threads resume, seek and poll.
+ * The floor of a switch: what the librdkafka calls alone cost, without HTTP, epochs, states or a disk.
+ * Two colours of two consumers, one thread each. At a switch the active colour's threads pause their
+ * assignment and commit (or, eager, do not await it), and the next offsets are passed in memory. Then
  *
- *	floor -b BOOTSTRAP -t TOPIC [-g GROUP-PREFIX]
+ *   handover (strategy D)  every colour has its own group and both are joined: the other colour's threads
+ *                          resume, seek and poll;
+ *   takeover (strategy C)  one group, the same instance ids in both colours; the idle colour is no member
+ *                          but knows coordinator and metadata: its threads subscribe and give the offsets
+ *                          in the assign callback. The handles it threw out are replaced after the switch.
  *
- * It prints `ready` when both colours hold all partitions and every partition has had a record. Then each
+ *	floor -b BOOTSTRAP -t TOPIC [-g GROUP-PREFIX] [-m handover|takeover]
+ *
+ * It prints `ready` when all partitions are held and every partition has had a record. Then each
  * line on standard input, `committed` or `eager`, is one switch, answered by one line
  * `gap_us=N pause_us=N resume_us=N lost=N duplicated=N`: the gap runs from the start of the pause to the
  * first record on the other side, the counts are of the whole run. It ends at the end of input.
@@ -32,12 +37,12 @@
 #define POLL_MS        1
 #define DEADLINE_US    (30 * INT64_C(1000000))
 
-enum order { ORDER_NONE, ORDER_PAUSE, ORDER_PAUSE_EAGER, ORDER_RESUME, ORDER_END };
+enum order { ORDER_NONE, ORDER_PAUSE, ORDER_PAUSE_EAGER, ORDER_RESUME, ORDER_REPLACE, ORDER_END };
 
 struct member {
 	pthread_t thread;
 	rd_kafka_t *rk;
-	int color;
+	int color, ordinal;
 	bool active;
 	_Atomic int order; /* set by main, back to ORDER_NONE by the thread when it is carried out */
 	_Atomic int held;  /* partitions assigned */
@@ -45,8 +50,9 @@ struct member {
 };
 
 static struct member members[COLORS][INSTANCES];
-static int n_partitions;
-static const char *topic;
+static _Atomic int n_partitions;
+static const char *bootstrap, *topic, *prefix = "floor";
+static bool takeover;
 /* Next offset of each partition; -1: no record yet. Only the thread that holds it actively writes it. */
 static _Atomic int64_t next_offset[MAX_PARTITIONS];
 static _Atomic int64_t lost, duplicated;
@@ -78,14 +84,21 @@ static void nap_us(long us)
 	nanosleep(&ts, NULL);
 }
 
-/* A new assignment is paused right away unless this side is at work, as in bg-consumerd. */
+/*
+ * A new assignment is paused right away unless this side is at work, as in bg-consumerd; in a takeover it
+ * starts where the other side stopped.
+ */
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts,
 			 void *opaque)
 {
 	struct member *m = opaque;
 	rd_kafka_error_t *e;
+	int i;
 
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+		for (i = 0; takeover && i < parts->cnt; i++)
+			if (atomic_load(&next_offset[parts->elems[i].partition]) >= 0)
+				parts->elems[i].offset = atomic_load(&next_offset[parts->elems[i].partition]);
 		e = rd_kafka_incremental_assign(rk, parts);
 		if (!m->active)
 			rd_kafka_pause_partitions(rk, parts);
@@ -104,6 +117,8 @@ static void take_record(struct member *m, const rd_kafka_message_t *msg)
 
 	if (msg->err == RD_KAFKA_RESP_ERR__PARTITION_EOF || msg->err == RD_KAFKA_RESP_ERR__TRANSPORT)
 		return;
+	if (takeover && !m->active && msg->err)
+		return; /* thrown out, as it should be */
 	if (msg->err)
 		die("%s", rd_kafka_message_errstr(msg));
 	if (!atomic_load(&m->first_us))
@@ -132,28 +147,122 @@ static rd_kafka_topic_partition_list_t *holdings(struct member *m)
 	return parts;
 }
 
-static void carry_out(struct member *m, enum order order)
+static void make_handle(struct member *m)
+{
+	char err[512], group[128], id[160];
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	size_t i;
+
+	snprintf(group, sizeof(group), "%s-%s", prefix, takeover ? "both" : m->color ? "green" : "blue");
+	snprintf(id, sizeof(id), "%s-%d", group, m->ordinal);
+	const char *props[][2] = {
+		{"bootstrap.servers", bootstrap},
+		{"group.id", group},
+		{"group.instance.id", id},
+		{"partition.assignment.strategy", "cooperative-sticky"},
+		{"enable.auto.commit", "false"},
+		{"auto.offset.reset", "latest"},
+		{"log_level", "3"}, /* refused late commits of an eager takeover are no news */
+	};
+	for (i = 0; i < sizeof(props) / sizeof(props[0]); i++)
+		if (rd_kafka_conf_set(conf, props[i][0], props[i][1], err, sizeof(err)))
+			die("%s", err);
+	rd_kafka_conf_set_opaque(conf, m);
+	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
+	m->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof(err));
+	if (!m->rk)
+		die("%s", err);
+	rd_kafka_poll_set_consumer(m->rk);
+}
+
+static void count_partitions(rd_kafka_t *rk)
+{
+	const struct rd_kafka_metadata *md;
+	rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
+	int n;
+
+	if (!t || rd_kafka_metadata(rk, 0, t, &md, 10000))
+		die("no metadata of topic %s", topic);
+	n = md->topic_cnt == 1 ? md->topics[0].partition_cnt : 0;
+	rd_kafka_metadata_destroy(md);
+	rd_kafka_topic_destroy(t);
+	if (n < 1 || n > MAX_PARTITIONS)
+		die("topic %s has %d partitions", topic, n);
+	atomic_store(&n_partitions, n);
+}
+
+/* Metadata, coordinator and the connection to it, without being a member. */
+static void warm_up(rd_kafka_t *rk)
+{
+	rd_kafka_topic_partition_list_t *parts = rd_kafka_topic_partition_list_new(1);
+
+	count_partitions(rk);
+	rd_kafka_topic_partition_list_add(parts, topic, 0);
+	if (rd_kafka_committed(rk, parts, 10000))
+		die("the group's coordinator does not answer");
+	rd_kafka_topic_partition_list_destroy(parts);
+}
+
+static void pause_and_commit(struct member *m, bool eager)
 {
 	rd_kafka_topic_partition_list_t *parts = holdings(m);
-	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
+	rd_kafka_resp_err_t err;
+
+	m->active = false;
+	rd_kafka_pause_partitions(m->rk, parts);
+	err = rd_kafka_commit(m->rk, parts, eager);
+	if (err)
+		die("commit: %s", rd_kafka_err2str(err));
+	rd_kafka_topic_partition_list_destroy(parts);
+}
+
+static void subscribe(struct member *m)
+{
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
+	if (rd_kafka_subscribe(m->rk, topics))
+		die("subscribe to %s failed", topic);
+	rd_kafka_topic_partition_list_destroy(topics);
+}
+
+static void resume(struct member *m)
+{
+	rd_kafka_topic_partition_list_t *parts;
 	rd_kafka_error_t *e;
 
-	if (order == ORDER_RESUME) {
-		m->active = true;
-		atomic_store(&m->first_us, 0);
-		/* This order of the two calls is the fast one: resume alone sleeps up to a second. */
-		rd_kafka_resume_partitions(m->rk, parts);
-		e = rd_kafka_seek_partitions(m->rk, parts, 0);
-		if (e)
-			die("seek: %s", rd_kafka_error_string(e));
-	} else {
-		m->active = false;
-		rd_kafka_pause_partitions(m->rk, parts);
-		err = rd_kafka_commit(m->rk, parts, order == ORDER_PAUSE_EAGER);
-		if (err)
-			die("commit: %s", rd_kafka_err2str(err));
+	m->active = true;
+	atomic_store(&m->first_us, 0);
+	if (takeover) {
+		subscribe(m);
+		return;
 	}
+	parts = holdings(m);
+	/* This order of the two calls is the fast one: resume alone sleeps up to a second. */
+	rd_kafka_resume_partitions(m->rk, parts);
+	e = rd_kafka_seek_partitions(m->rk, parts, 0);
+	if (e)
+		die("seek: %s", rd_kafka_error_string(e));
 	rd_kafka_topic_partition_list_destroy(parts);
+}
+
+/* Off the critical path: the handle that was thrown out goes, a fresh one gets warm. */
+static void replace(struct member *m)
+{
+	rd_kafka_destroy_flags(m->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+	atomic_store(&m->held, 0);
+	make_handle(m);
+	warm_up(m->rk);
+}
+
+static void carry_out(struct member *m, enum order order)
+{
+	if (order == ORDER_RESUME)
+		resume(m);
+	else if (order == ORDER_REPLACE)
+		replace(m);
+	else
+		pause_and_commit(m, order == ORDER_PAUSE_EAGER);
 }
 
 static void *member_main(void *arg)
@@ -181,65 +290,41 @@ static void *member_main(void *arg)
 	return NULL;
 }
 
-static void start_member(struct member *m, int color, int ordinal, const char *bootstrap, const char *prefix)
+static void start_member(struct member *m, int color, int ordinal)
 {
-	char err[512], group[128], id[160];
-	const char *name = color ? "green" : "blue";
-	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
-	size_t i;
-
-	snprintf(group, sizeof(group), "%s-%s", prefix, name);
-	snprintf(id, sizeof(id), "%s-%d", group, ordinal);
-	const char *props[][2] = {
-		{"bootstrap.servers", bootstrap}, {"group.id", group},
-		{"group.instance.id", id},        {"partition.assignment.strategy", "cooperative-sticky"},
-		{"enable.auto.commit", "false"},  {"auto.offset.reset", "latest"},
-	};
-	for (i = 0; i < sizeof(props) / sizeof(props[0]); i++)
-		if (rd_kafka_conf_set(conf, props[i][0], props[i][1], err, sizeof(err)))
-			die("%s", err);
 	m->color = color;
+	m->ordinal = ordinal;
 	m->active = color == 0;
-	rd_kafka_conf_set_opaque(conf, m);
-	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
-	m->rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof(err));
-	if (!m->rk)
-		die("%s", err);
-	rd_kafka_poll_set_consumer(m->rk);
-	rd_kafka_topic_partition_list_add(topics, topic, RD_KAFKA_PARTITION_UA);
-	if (rd_kafka_subscribe(m->rk, topics))
-		die("subscribe to %s failed", topic);
-	rd_kafka_topic_partition_list_destroy(topics);
+	make_handle(m);
+	if (m->active || !takeover)
+		subscribe(m);
+	else
+		warm_up(m->rk);
 	if (pthread_create(&m->thread, NULL, member_main, m))
 		die("no thread");
 }
 
-static void count_partitions(rd_kafka_t *rk)
+/* All partitions of the colour are held, and each member has its share: the first to join holds them all. */
+static bool shared_out(int color)
 {
-	const struct rd_kafka_metadata *md;
-	rd_kafka_topic_t *t = rd_kafka_topic_new(rk, topic, NULL);
+	int i, n, held = 0;
 
-	if (!t || rd_kafka_metadata(rk, 0, t, &md, 10000))
-		die("no metadata of topic %s", topic);
-	n_partitions = md->topic_cnt == 1 ? md->topics[0].partition_cnt : 0;
-	rd_kafka_metadata_destroy(md);
-	rd_kafka_topic_destroy(t);
-	if (n_partitions < 1 || n_partitions > MAX_PARTITIONS)
-		die("topic %s has %d partitions", topic, n_partitions);
+	for (i = 0; i < INSTANCES; i++) {
+		n = atomic_load(&members[color][i].held);
+		if (!n)
+			return false;
+		held += n;
+	}
+	return held == atomic_load(&n_partitions);
 }
 
 static bool all_ready(void)
 {
-	int c, i, held;
+	int i;
 
-	for (c = 0; c < COLORS; c++) {
-		for (held = i = 0; i < INSTANCES; i++)
-			held += atomic_load(&members[c][i].held);
-		if (held != n_partitions)
-			return false;
-	}
-	for (i = 0; i < n_partitions; i++)
+	if (!shared_out(0) || (!takeover && !shared_out(1)))
+		return false;
+	for (i = 0; i < atomic_load(&n_partitions); i++)
 		if (atomic_load(&next_offset[i]) < 0)
 			return false;
 	return true;
@@ -299,6 +384,8 @@ static void run_switch(int from, bool eager)
 	order_color(1 - from, ORDER_RESUME);
 	resumed = now_us();
 	first = await_first(1 - from);
+	if (takeover)
+		order_color(from, ORDER_REPLACE);
 	printf("gap_us=%lld pause_us=%lld resume_us=%lld lost=%lld duplicated=%lld\n",
 	       (long long)(first - start), (long long)(paused - start), (long long)(resumed - paused),
 	       (long long)atomic_load(&lost), (long long)atomic_load(&duplicated));
@@ -320,21 +407,25 @@ static void read_orders(void)
 
 int main(int argc, char **argv)
 {
-	const char *bootstrap = NULL, *prefix = "floor";
+	const char *mode = "handover";
 	int opt, c, i;
 
-	while ((opt = getopt(argc, argv, "b:t:g:")) != -1) {
+	while ((opt = getopt(argc, argv, "b:t:g:m:")) != -1) {
 		if (opt == 'b')
 			bootstrap = optarg;
 		else if (opt == 't')
 			topic = optarg;
 		else if (opt == 'g')
 			prefix = optarg;
+		else if (opt == 'm')
+			mode = optarg;
 		else
 			return 2;
 	}
-	if (!bootstrap || !topic || optind != argc) {
-		fputs("usage: floor -b BOOTSTRAP -t TOPIC [-g GROUP-PREFIX]\n", stderr);
+	takeover = strcmp(mode, "takeover") == 0;
+	if (!bootstrap || !topic || optind != argc || (!takeover && strcmp(mode, "handover") != 0)) {
+		fputs("usage: floor -b BOOTSTRAP -t TOPIC [-g GROUP-PREFIX] [-m handover|takeover]\n",
+		      stderr);
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -342,7 +433,7 @@ int main(int argc, char **argv)
 		atomic_store(&next_offset[i], -1);
 	for (c = 0; c < COLORS; c++)
 		for (i = 0; i < INSTANCES; i++)
-			start_member(&members[c][i], c, i, bootstrap, prefix);
+			start_member(&members[c][i], c, i);
 	count_partitions(members[0][0].rk);
 	await_ready();
 	puts("ready");
