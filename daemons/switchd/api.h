@@ -23,7 +23,7 @@
  *    "duration_us", "gap_us":N|null (start of the pause to the first record on the other side, monotonic),
  *    "worst_gap_us":N|null, "gap_basis":"monotonic"|"resume_answer"|null,
  *    "steps":[STEP],
- *    "pause":{"sent_us","answered_us"}, "transfer":{"us","reads":"both groups"|reason why none,"partitions",
+ *    "pause":{"sent_us","answered_us"}, "transfer":{"us","reads":which commits, or the reason why none,"partitions",
  *             "from_answers","from_commits","from_handed","from_initial"}, "resume":{"sent_us","answered_us"},
  *    "instances":[{"instance","color","url","pause_sent_us","pause_answered_us","drain_us","commit_us",
  *                  "resume_sent_us","resume_answered_us","position_us"}],

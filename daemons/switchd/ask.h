@@ -23,7 +23,7 @@ void sw_ask_free_all(struct sw_switch *sw); /* after the handle is gone: its cal
 struct sw_facts {
 	struct sw_switch *sw;
 	struct bg_offs topics;       /* every partition, offset -1 */
-	struct bg_offs committed[2]; /* by colour */
+	struct bg_offs committed[2]; /* by colour; of a shared group only the first */
 	struct bg_offs adopted;      /* of the group that init adopts */
 	struct bg_offs unknown, initial;
 	const char *adopt_group; /* NULL: none */

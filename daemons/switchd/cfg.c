@@ -26,8 +26,9 @@ const struct bg_conf_key sw_conf_table[] = {
 	 "eager: the pause does not wait until the commit is acknowledged"},
 	{"switch:*", "topics", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
 	 "a topic that is handed over; repeat the key"},
-	{"switch:*", "blue-group", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED, "group.id of blue"},
-	{"switch:*", "green-group", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED, "group.id of green"},
+	{"switch:*", "group", BG_CONF_STRING, NULL, 0, 0, NULL, 0, "group.id that both colours share (C)"},
+	{"switch:*", "blue-group", BG_CONF_STRING, NULL, 0, 0, NULL, 0, "group.id of blue (D)"},
+	{"switch:*", "green-group", BG_CONF_STRING, NULL, 0, 0, NULL, 0, "group.id of green (D)"},
 	{"switch:*", "blue-endpoint", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
 	 "an instance of blue, http://H:P or unix:/path; repeat the key"},
 	{"switch:*", "green-endpoint", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
@@ -105,9 +106,57 @@ static void check_token(const struct bg_conf *c, const char *sec, struct bg_buf 
 		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, sec, "token-file"), err.msg);
 }
 
+const char *sw_cfg_group(const struct bg_conf *conf, const char *section, enum bg_color c)
+{
+	const char *own = bg_conf_str(conf, section, c == BG_BLUE ? "blue-group" : "green-group");
+
+	return own ? own : bg_conf_str(conf, section, "group");
+}
+
+static void check_own_groups(const struct bg_conf *c, const char *sec, const char *strategy,
+			     struct bg_buf *errs)
+{
+	const char *blue = bg_conf_str(c, sec, "blue-group"), *green = bg_conf_str(c, sec, "green-group");
+
+	if (bg_conf_str(c, sec, "group"))
+		bg_buf_printf(
+			errs,
+			"%s: strategy %s needs two groups; expected blue-group and green-group instead\n",
+			bg_conf_where(c, sec, "group"), strategy);
+	if (!blue)
+		bg_buf_printf(errs, "%s: is missing; expected the group.id of blue\n",
+			      bg_conf_where(c, sec, "blue-group"));
+	if (!green)
+		bg_buf_printf(errs, "%s: is missing; expected the group.id of green\n",
+			      bg_conf_where(c, sec, "green-group"));
+	if (blue && green && strcmp(blue, green) == 0)
+		bg_buf_printf(errs, "%s: strategy %s needs two groups, `%s` is blue-group too\n",
+			      bg_conf_where(c, sec, "green-group"), strategy, green);
+}
+
+static void check_shared_group(const struct bg_conf *c, const char *sec, const char *strategy,
+			       struct bg_buf *errs)
+{
+	static const char *const keys[] = {"blue-group", "green-group"};
+	const char *group = bg_conf_str(c, sec, "group"), *blue = sw_cfg_group(c, sec, BG_BLUE);
+
+	for (size_t i = 0; i < BG_ARRAY_SIZE(keys); i++) {
+		const char *own = bg_conf_str(c, sec, keys[i]), *other = group ? group : blue;
+
+		if (own && other && strcmp(own, other) != 0)
+			bg_buf_printf(
+				errs,
+				"%s: strategy %s has one group for both colours, not `%s` and `%s`; expected `group` alone\n",
+				bg_conf_where(c, sec, keys[i]), strategy, other, own);
+	}
+	if (!blue || !sw_cfg_group(c, sec, BG_GREEN))
+		bg_buf_printf(errs, "%s: is missing; expected the group.id that both colours share\n",
+			      bg_conf_where(c, sec, "group"));
+}
+
 static void check_switch(const struct bg_conf *c, const char *name, struct bg_buf *errs)
 {
-	const struct sw_plan *plan;
+	const struct sw_plan *plan = NULL;
 	struct bg_err err = BG_ERR_INIT;
 	_cleanup_free_ char *sec = bg_xasprintf("switch:%s", name);
 
@@ -116,10 +165,10 @@ static void check_switch(const struct bg_conf *c, const char *name, struct bg_bu
 	if (strcmp(bg_conf_str(c, sec, "on-unresponsive"), "fence") == 0)
 		bg_buf_printf(errs, "%s: fence comes with a later version; allowed is abort\n",
 			      bg_conf_where(c, sec, "on-unresponsive"));
-	const char *blue = bg_conf_str(c, sec, "blue-group"), *green = bg_conf_str(c, sec, "green-group");
-	if (blue && green && strcmp(blue, green) == 0)
-		bg_buf_printf(errs, "%s: strategy D needs two groups, `%s` is blue-group too\n",
-			      bg_conf_where(c, sec, "green-group"), green);
+	if (plan && plan->groups == SW_GROUPS_SHARED)
+		check_shared_group(c, sec, plan->name, errs);
+	else if (plan)
+		check_own_groups(c, sec, plan->name, errs);
 	check_endpoints(c, sec, "blue-endpoint", errs);
 	check_endpoints(c, sec, "green-endpoint", errs);
 	for (size_t i = 0; i < bg_conf_list_len(c, sec, "topics"); i++)
@@ -193,8 +242,8 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 	c->plan = plan;
 	c->eager = strcmp(bg_conf_str(conf, sec, "handover"), "eager") == 0;
 	c->topics = list_dup(conf, sec, "topics", &c->n_topics);
-	c->group[BG_BLUE] = bg_xstrdup(bg_conf_str(conf, sec, "blue-group"));
-	c->group[BG_GREEN] = bg_xstrdup(bg_conf_str(conf, sec, "green-group"));
+	c->group[BG_BLUE] = bg_xstrdup(sw_cfg_group(conf, sec, BG_BLUE));
+	c->group[BG_GREEN] = bg_xstrdup(sw_cfg_group(conf, sec, BG_GREEN));
 	c->endpoint[BG_BLUE] = list_dup(conf, sec, "blue-endpoint", &c->n_endpoint[BG_BLUE]);
 	c->endpoint[BG_GREEN] = list_dup(conf, sec, "green-endpoint", &c->n_endpoint[BG_GREEN]);
 	c->token = bg_steal_ptr(&token);

@@ -18,7 +18,7 @@ struct sw_cfg {
 	bool eager;
 	char **topics; /* NULL-terminated */
 	size_t n_topics;
-	char *group[2]; /* by enum bg_color */
+	char *group[2]; /* by enum bg_color; the same one where the strategy shares it */
 	char **endpoint[2];
 	size_t n_endpoint[2];
 	char *token; /* for the instances; NULL: none */
@@ -38,6 +38,12 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 void sw_cfg_free(struct sw_cfg *c);
 /* Take over what may change by a reload. */
 void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from);
+/* The group.id of a colour: its own key, else `group`. NULL: neither is set. */
+const char *sw_cfg_group(const struct bg_conf *conf, const char *section, enum bg_color c);
+static inline bool sw_cfg_shared(const struct sw_cfg *c)
+{
+	return c->plan->groups == SW_GROUPS_SHARED;
+}
 /* "http://H:P", "https://H:P" or "unix:/path" */
 bool sw_endpoint_valid(const char *url);
 

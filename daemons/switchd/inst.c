@@ -49,6 +49,7 @@ void sw_inst_clear(struct sw_inst *i)
 {
 	parts_clear(i);
 	free(i->part);
+	sw_member_free(&i->member);
 	free(i->url);
 	bg_timer_free(i->poll_timer);
 	bg_timer_free(i->cmd_timer);
@@ -63,7 +64,8 @@ const char *sw_inst_label(const struct sw_inst *i)
 static void take_parts(struct sw_inst *i, struct json_object *assignment)
 {
 	parts_clear(i);
-	i->lag = 0;
+	/* In a takeover whoever holds nothing is no member: it does not know how far the group is behind. */
+	i->lag = sw_cfg_shared(i->sw->cfg) && !json_object_array_length(assignment) ? -1 : 0;
 	for (size_t k = 0; k < json_object_array_length(assignment); k++) {
 		struct json_object *row = json_object_array_get_idx(assignment, k);
 		const char *topic =
@@ -160,6 +162,8 @@ int sw_inst_take(struct sw_inst *i, struct json_object *o, bool *ret_changed, st
 	struct json_object *assignment;
 	int rc = check_identity(i, o, &e);
 
+	if (rc == 0 && (rc = sw_member_take(&i->member, o, &e)) < 0)
+		bg_err_prefix(&e, "%s", i->url);
 	if (rc < 0) {
 		sw_inst_lost(i, &e, ret_changed);
 		if (err)

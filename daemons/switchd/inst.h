@@ -10,6 +10,7 @@
 #include "common/json.h"
 #include "common/loop.h"
 #include "common/offsets.h"
+#include "switchd/member.h"
 
 struct sw_switch;
 
@@ -54,6 +55,7 @@ struct sw_inst {
 	enum sw_istate state;
 	int64_t epoch, seq, in_flight, records, errors, lag; /* lag -1: unknown */
 	int level, version;
+	struct sw_member member;
 	struct sw_part *part;
 	size_t n_part, cap_part;
 	int64_t seen_us;        /* bg_now_us of the last answer */

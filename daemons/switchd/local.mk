@@ -10,6 +10,7 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/run.c daemons/switchd/run.h daemons/switchd/run_forward.c daemons/switchd/run_verify.c daemons/switchd/run_back.c \
 	daemons/switchd/run_end.c daemons/switchd/initial.c daemons/switchd/initial.h \
 	daemons/switchd/preflight.c daemons/switchd/preflight.h daemons/switchd/preflight_rules.c \
+	daemons/switchd/preflight_int.h daemons/switchd/preflight_takeover.c daemons/switchd/member.c daemons/switchd/member.h \
 	daemons/switchd/history.c daemons/switchd/history.h daemons/switchd/events.c daemons/switchd/events.h \
 	daemons/switchd/watch.c daemons/switchd/watch.h daemons/switchd/reconcile.c daemons/switchd/reconcile.h \
 	daemons/switchd/rebuild.c daemons/switchd/rebuild.h daemons/switchd/soak.c daemons/switchd/soak.h \

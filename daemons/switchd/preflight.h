@@ -27,6 +27,10 @@ struct sw_pf_facts {
 bool sw_preflight_judge(const struct sw_pf_facts *f, bool force, struct json_object **ret_rules,
 			struct bg_err *ret_why, bool *ret_transient);
 
+/* Only the rules about what the instances say of themselves: their answers to prepare are fresher than the preflight.
+ * False: *ret_why names the difference. */
+bool sw_preflight_members(const struct sw_pf_facts *f, struct bg_err *ret_why);
+
 struct sw_preflight;
 /* rules are borrowed; seen_epoch: the highest in answers and commits; why: of the first no-go. */
 typedef void (*sw_preflight_fn)(void *arg, bool go, struct json_object *rules, int64_t seen_epoch,

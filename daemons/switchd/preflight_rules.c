@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The rules of the preflight, one function each. */
 #include "config.h"
-#include "switchd/preflight.h"
+#include "switchd/preflight_int.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -11,23 +11,22 @@
 #include "common/units.h"
 #include "switchd/run.h"
 
-enum verdict { GO, WARN, NO_GO };
+#define GO    SW_PF_GO
+#define WARN  SW_PF_WARN
+#define NO_GO SW_PF_NO_GO
 static const char *const verdicts[] = {"go", "warn", "no_go"};
 
 #define HARD      1u /* --force does not pass over it: the switch could not be carried out, or would be unsafe */
 #define TRANSIENT 2u /* may pass by itself in a moment */
+#define MEMBER    4u /* of what the instances say of themselves: judged once more when they have prepared */
 
 struct rule {
 	const char *name;
 	unsigned flags;
-	enum verdict (*fn)(const struct sw_pf_facts *f, struct bg_buf *msg);
+	enum sw_pf_verdict (*fn)(const struct sw_pf_facts *f, struct bg_buf *msg);
 };
 
-#define FOR_COLOR(i, f, c)                                                                                   \
-	for (struct sw_inst *i = sw_first_of((f)->sw, (c));                                                  \
-	     i < sw_first_of((f)->sw, (c)) + (f)->sw->cfg->n_endpoint[c]; i++)
-
-static void name_it(struct bg_buf *msg, const char *fmt, const char *a, const char *b)
+void sw_pf_name_it(struct bg_buf *msg, const char *fmt, const char *a, const char *b)
 {
 	if (msg->len)
 		bg_buf_puts(msg, "; ");
@@ -36,7 +35,7 @@ static void name_it(struct bg_buf *msg, const char *fmt, const char *a, const ch
 		bg_buf_printf(msg, ": %s", b);
 }
 
-static enum verdict hold(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict hold(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	if (!f->sw->rec.hold)
 		return GO;
@@ -44,26 +43,26 @@ static enum verdict hold(const struct sw_pf_facts *f, struct bg_buf *msg)
 	return NO_GO;
 }
 
-static enum verdict reachable(const struct sw_pf_facts *f, enum bg_color c, struct bg_buf *msg)
+static enum sw_pf_verdict reachable(const struct sw_pf_facts *f, enum bg_color c, struct bg_buf *msg)
 {
-	FOR_COLOR(i, f, c)
+	SW_PF_FOR_COLOR(i, f, c)
 	if (!i->reachable)
-		name_it(msg, "does not answer", sw_inst_label(i), i->trouble);
+		sw_pf_name_it(msg, "does not answer", sw_inst_label(i), i->trouble);
 	return msg->len ? NO_GO : GO;
 }
 
-static enum verdict from_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict from_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	return reachable(f, bg_color_other(f->to), msg);
 }
 
-static enum verdict to_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict to_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	return reachable(f, f->to, msg);
 }
 
 /* Two endpoints that lead to one process would give its proof twice. */
-static enum verdict identity(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict identity(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	const struct sw_switch *sw = f->sw;
 
@@ -75,13 +74,13 @@ static enum verdict identity(const struct sw_pf_facts *f, struct bg_buf *msg)
 				continue;
 			if ((*a->name && strcmp(a->name, b->name) == 0) ||
 			    (*a->incarnation && strcmp(a->incarnation, b->incarnation) == 0))
-				name_it(msg, "answers at two endpoints", sw_inst_label(a), b->url);
+				sw_pf_name_it(msg, "answers at two endpoints", sw_inst_label(a), b->url);
 		}
 	}
 	return msg->len ? NO_GO : GO;
 }
 
-static enum verdict contract(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict contract(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	char what[80];
 
@@ -91,37 +90,37 @@ static enum verdict contract(const struct sw_pf_facts *f, struct bg_buf *msg)
 		snprintf(what, sizeof(what), "offers level %d of the contract, strategy %s needs %d",
 			 in->level, f->sw->cfg->plan->name, f->sw->cfg->plan->min_level);
 		if (in->reachable && in->level < f->sw->cfg->plan->min_level)
-			name_it(msg, what, sw_inst_label(in), NULL);
+			sw_pf_name_it(msg, what, sw_inst_label(in), NULL);
 	}
 	return msg->len ? NO_GO : GO;
 }
 
-static enum verdict to_paused(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict to_paused(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
-	FOR_COLOR(i, f, f->to)
+	SW_PF_FOR_COLOR(i, f, f->to)
 	if (i->reachable && !sw_istate_paused(i->state))
-		name_it(msg, "is not PAUSED, but", sw_inst_label(i), sw_istate_name(i->state));
+		sw_pf_name_it(msg, "is not PAUSED, but", sw_inst_label(i), sw_istate_name(i->state));
 	return msg->len ? NO_GO : GO;
 }
 
 /* A sick from is a reason to switch, not a reason against it; a first activation finds nobody at work. */
-static enum verdict from_state(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict from_state(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	enum bg_color from = bg_color_other(f->to);
 
-	FOR_COLOR(i, f, from)
+	SW_PF_FOR_COLOR(i, f, from)
 	{
 		if (!i->reachable)
 			continue;
 		if (f->kind == SW_KIND_INIT ? !sw_istate_paused(i->state) : i->state != SW_I_ACTIVE)
-			name_it(msg, "is", sw_inst_label(i), sw_istate_name(i->state));
+			sw_pf_name_it(msg, "is", sw_inst_label(i), sw_istate_name(i->state));
 	}
 	if (!msg->len)
 		return GO;
 	return f->kind == SW_KIND_INIT ? NO_GO : WARN;
 }
 
-static enum verdict brokers(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict brokers(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	if (!f->health_ok) {
 		bg_buf_puts(msg, f->health_err.msg);
@@ -132,7 +131,7 @@ static enum verdict brokers(const struct sw_pf_facts *f, struct bg_buf *msg)
 	return f->under_replicated || f->leaderless ? NO_GO : GO;
 }
 
-static enum verdict partitions(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict partitions(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	if (!f->kafka_ok) {
 		bg_buf_puts(msg, f->kafka_err.msg);
@@ -142,12 +141,12 @@ static enum verdict partitions(const struct sw_pf_facts *f, struct bg_buf *msg)
 	return f->topics->n ? GO : NO_GO;
 }
 
-static enum verdict lag(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict lag(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	enum bg_color from = bg_color_other(f->to);
 	int64_t sum = 0, max = f->sw->cfg->max_lag;
 
-	FOR_COLOR(i, f, from)
+	SW_PF_FOR_COLOR(i, f, from)
 	sum += i->reachable && i->lag > 0 ? i->lag : 0;
 	bg_buf_printf(msg, "%s lags by %lld records", bg_color_name(from), (long long)sum);
 	if (!max || sum <= max)
@@ -157,19 +156,19 @@ static enum verdict lag(const struct sw_pf_facts *f, struct bg_buf *msg)
 	return f->kind == SW_KIND_ROLLBACK ? WARN : NO_GO;
 }
 
-static enum verdict error_rate(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict error_rate(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	enum bg_color from = bg_color_other(f->to);
 	char what[80];
 
-	FOR_COLOR(i, f, from)
+	SW_PF_FOR_COLOR(i, f, from)
 	{
 		double rate = i->reachable ? sw_inst_error_rate(i) : -1;
 
 		snprintf(what, sizeof(what), "fails at %.2f %% of its records, allowed are %.2f %%", rate,
 			 f->sw->cfg->max_error_rate);
 		if (rate > f->sw->cfg->max_error_rate)
-			name_it(msg, what, sw_inst_label(i), i->last_error);
+			sw_pf_name_it(msg, what, sw_inst_label(i), i->last_error);
 	}
 	if (!msg->len)
 		return GO;
@@ -185,7 +184,7 @@ static size_t not_held(const struct sw_pf_facts *f, enum bg_color c, struct bg_b
 		const struct bg_off *p = &f->topics->v[t];
 		bool held = false;
 
-		FOR_COLOR(i, f, c)
+		SW_PF_FOR_COLOR(i, f, c)
 		for (size_t k = 0; !held && i->reachable && k < i->n_part; k++)
 			held = i->part[k].partition == p->partition &&
 			       strcmp(i->part[k].topic, p->topic) == 0;
@@ -199,19 +198,22 @@ static size_t not_held(const struct sw_pf_facts *f, enum bg_color c, struct bg_b
 	return n;
 }
 
-static enum verdict stalled(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict stalled(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	if (f->kind == SW_KIND_INIT || !not_held(f, bg_color_other(f->to), msg))
 		return GO;
 	return f->kind == SW_KIND_ROLLBACK ? WARN : NO_GO;
 }
 
-static enum verdict to_holds(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict to_holds(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
+	/* In a takeover whoever is paused is no member: it is warm, and holds nothing. */
+	if (sw_cfg_shared(f->sw->cfg))
+		return GO;
 	return not_held(f, f->to, msg) ? NO_GO : GO;
 }
 
-static enum verdict rollback_window(const struct sw_pf_facts *f, struct bg_buf *msg)
+static enum sw_pf_verdict rollback_window(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
 	const struct sw_record *r = &f->sw->rec;
 	char t[32];
@@ -236,6 +238,12 @@ static const struct rule rules[] = {
 	{"from-reachable", 0, from_reachable},
 	{"identity", HARD, identity},
 	{"contract", HARD, contract},
+	{"mode", HARD | MEMBER, sw_pf_mode},
+	{"group", HARD | MEMBER, sw_pf_group},
+	{"static-ids", HARD | MEMBER, sw_pf_static_ids},
+	{"same-assignor", HARD | MEMBER, sw_pf_assignor},
+	{"same-topics", HARD | MEMBER, sw_pf_topics},
+	{"same-ordinals", HARD | MEMBER, sw_pf_ordinals},
 	{"to-paused", TRANSIENT, to_paused},
 	{"from-state", 0, from_state},
 	{"brokers", 0, brokers},
@@ -254,7 +262,7 @@ bool sw_preflight_judge(const struct sw_pf_facts *f, bool force, struct json_obj
 
 	for (size_t i = 0; i < BG_ARRAY_SIZE(rules); i++) {
 		_cleanup_buf_ struct bg_buf msg = {0};
-		enum verdict v = rules[i].fn(f, &msg);
+		enum sw_pf_verdict v = rules[i].fn(f, &msg);
 		struct json_object *o = json_object_new_object();
 
 		if (v == NO_GO && force && !(rules[i].flags & HARD)) {
@@ -275,4 +283,17 @@ bool sw_preflight_judge(const struct sw_pf_facts *f, bool force, struct json_obj
 	*ret_rules = list;
 	*ret_transient = !go && transient;
 	return go;
+}
+
+bool sw_preflight_members(const struct sw_pf_facts *f, struct bg_err *ret_why)
+{
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rules); i++) {
+		_cleanup_buf_ struct bg_buf msg = {0};
+
+		if (!(rules[i].flags & MEMBER) || rules[i].fn(f, &msg) != NO_GO)
+			continue;
+		bg_err_set(ret_why, 0, "no_go", "%s: %s", rules[i].name, msg.s ? msg.s : "");
+		return false;
+	}
+	return true;
 }

@@ -154,9 +154,18 @@ static bool enough(const struct sw_run *r, const struct sw_fan_result *res)
 	return to_done > 0;
 }
 
+/* May have been started anew, with another configuration, since the preflight. */
+static bool still_fits(struct sw_run *r, struct bg_err *why)
+{
+	struct sw_pf_facts f = {.sw = r->sw, .kind = r->kind, .to = (enum bg_color)r->to};
+
+	return sw_run_asserts(r) || sw_preflight_members(&f, why);
+}
+
 static void on_prepared(void *arg, const struct sw_fan_result *res)
 {
 	struct sw_run *r = arg;
+	struct bg_err why = BG_ERR_INIT;
 
 	r->call = 0;
 	for (size_t i = 0; i < res->n; i++) {
@@ -169,6 +178,8 @@ static void on_prepared(void *arg, const struct sw_fan_result *res)
 		sw_run_stale(r, res->epoch, &res->err);
 	else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
+	else if (!still_fits(r, &why))
+		sw_run_fail(r, SW_EV_FAIL, &why);
 	else
 		part_over(r);
 }
@@ -338,12 +349,12 @@ static bool may_skip(struct sw_run *r)
 	_cleanup_free_ const struct bg_offs **answers = answers_of(r, &n);
 
 	if (!r->sw->cfg->eager || (r->kind != SW_KIND_SWITCH && r->kind != SW_KIND_ROLLBACK)) {
-		r->reads = "both groups";
+		r->reads = sw_cfg_shared(r->sw->cfg) ? "the shared group" : "both groups";
 		return false;
 	}
 	for (size_t i = 0; i < r->sw->n_inst; i++) {
 		if (r->sw->inst[i].color == (enum bg_color)r->from && !r->trace[i].same_process) {
-			r->reads = "both groups: an instance of from was restarted or was not active";
+			r->reads = "commits: an instance of from was restarted or was not active";
 			return false;
 		}
 	}

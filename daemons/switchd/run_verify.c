@@ -5,6 +5,7 @@
 
 #include "common/failpoint.h"
 #include "common/log.h"
+#include "switchd/soak.h"
 
 /* First records are waited for so long, to say where the gap went; the switch itself is over by then. */
 #define FIRST_RECORD_US INT64_C(300000)
@@ -22,6 +23,27 @@ static bool first_records_seen(struct sw_run *r)
 				return false;
 	}
 	return true;
+}
+
+/*
+ * In a takeover the broker hands the partitions over with the static ids. What nobody of to was given stays with a
+ * member that is gone, and nobody is told.
+ */
+static bool complete(const struct sw_run *r)
+{
+	return !sw_cfg_shared(r->sw->cfg) || sw_stalled(r->sw) == 0;
+}
+
+/* All are ACTIVE, and still some partitions are held by nobody: there is no gap worse than that. */
+static void incomplete(struct sw_run *r)
+{
+	struct bg_err e = BG_ERR_INIT;
+
+	bg_err_set(
+		&e, 0, "partitions_stalled",
+		"%zu of %zu partitions are held by no instance of %s: the group left them with a member that is gone",
+		sw_stalled(r->sw), r->sw->handed.n, sw_color_name(r->to));
+	sw_run_fail(r, SW_EV_FAIL, &e);
 }
 
 /* What to's instances have said. */
@@ -82,10 +104,12 @@ static void on_verified(void *arg, const struct sw_fan_result *res)
 		return;
 	}
 	BG_FAILPOINT("switch.verify.after");
-	if (t.active == res->n && (first_records_seen(r) || us >= FIRST_RECORD_US)) {
+	if (t.active == res->n && complete(r) && (first_records_seen(r) || us >= FIRST_RECORD_US)) {
 		sw_fire(r->sw, SW_EV_OK);
 	} else if (us < r->sw->cfg->resume_us) {
 		sw_run_later(r, r->verify_polls < 4 ? 5000 : 50000, verify_poll);
+	} else if (t.active == res->n && !complete(r)) {
+		incomplete(r);
 	} else if (t.active) {
 		/* Some work: the others are resumed by the reconciliation when they are back. */
 		bg_log_sw(BG_WARN, r->sw->cfg->name, "not_all_active",

@@ -77,6 +77,9 @@ int64_t sw_color_lag(const struct sw_switch *sw, enum bg_color c)
 {
 	int64_t sum = -1;
 
+	/* Whoever is paused in a takeover is no member, and knows nothing of the group's lag. */
+	if (sw_cfg_shared(sw->cfg) && (int)c != sw->rec.active)
+		return -1;
 	for (size_t k = 0; k < sw->n_inst; k++) {
 		const struct sw_inst *i = &sw->inst[k];
 

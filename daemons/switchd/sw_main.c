@@ -94,7 +94,7 @@ static int start_kafka(struct bg_daemon *d, struct bg_err *err)
 	for (size_t i = 0; i * SWITCHES_A_AUX < n; i++) {
 		_cleanup_free_ char *sec =
 			bg_xasprintf("switch:%s", bg_conf_name_at(d->conf, "switch", i * SWITCHES_A_AUX));
-		const char *group = bg_conf_str(d->conf, sec, "blue-group");
+		const char *group = sw_cfg_group(d->conf, sec, BG_BLUE);
 
 		dm->aux[i] = bg_aux_new(
 			d->loop, dm->worker,

@@ -40,3 +40,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_switch_start
 tests_unit_test_switch_start_SOURCES = tests/unit/test_switch_start.c $(SWITCHD_FAKE)
 tests_unit_test_switch_start_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_start_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_switch_takeover
+tests_unit_test_switch_takeover_SOURCES = tests/unit/test_switch_takeover.c $(SWITCHD_FAKE)
+tests_unit_test_switch_takeover_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_takeover_LDADD = $(SWITCHD_UNIT_LIBS)

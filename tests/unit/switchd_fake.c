@@ -363,6 +363,53 @@ void fake_free(struct fake *f)
 	free(f);
 }
 
+void fake_takeover(struct fake *f)
+{
+	struct sw_cfg *c = f->sw->cfg;
+
+	f->takeover = true;
+	assert_int_equal(sw_plan_find("C", &c->plan, NULL), 0);
+	free(c->group[BG_GREEN]);
+	c->group[BG_GREEN] = bg_xstrdup(c->group[BG_BLUE]);
+	for (size_t k = 0; k < 4; k++) {
+		struct sw_member *m = &f->sw->inst[k].member;
+		char id[16];
+
+		snprintf(id, sizeof(id), "orders-%zu", k % 2);
+		bg_strlcpy(m->group, "blue-group", sizeof(m->group));
+		bg_strlcpy(m->mode, "takeover", sizeof(m->mode));
+		bg_strlcpy(m->assignor, "cooperative-sticky", sizeof(m->assignor));
+		sw_set_add(&m->topics, "orders");
+		sw_set_add(&m->ids, id);
+		m->heartbeat_us = 3000000;
+		m->session_us = 45000000;
+	}
+}
+
+/* Whoever is paused in a takeover holds nothing: the other one with its ordinal has its partitions. */
+static void give_parts(struct fake *f, struct sw_inst *to)
+{
+	struct sw_inst *from = &f->sw->inst[(to->index + 2) % 4];
+	struct sw_part *part = to->part;
+
+	if (to->n_part)
+		return;
+	to->part = from->part;
+	to->n_part = from->n_part;
+	to->cap_part = from->cap_part;
+	from->part = part;
+	from->n_part = from->cap_part = 0;
+	free(part);
+	from->part = NULL;
+}
+
+static void drop_parts(struct sw_inst *i)
+{
+	for (size_t k = 0; k < i->n_part; k++)
+		free(i->part[k].topic);
+	i->n_part = 0;
+}
+
 void fake_active(struct fake *f, enum bg_color c, int64_t epoch)
 {
 	struct sw_record *r = &f->sw->rec;
@@ -374,6 +421,8 @@ void fake_active(struct fake *f, enum bg_color c, int64_t epoch)
 	for (size_t k = 0; k < 4; k++) {
 		f->sw->inst[k].epoch = epoch;
 		f->sw->inst[k].state = f->sw->inst[k].color == c ? SW_I_ACTIVE : SW_I_PAUSED;
+		if (f->takeover && f->sw->inst[k].color != c)
+			drop_parts(&f->sw->inst[k]);
 	}
 	for (int p = 0; p < 4; p++) {
 		bg_offs_set(&f->committed[c], "orders", p, 100 + p, epoch);
@@ -488,6 +537,8 @@ void fake_answer(struct fake *f, const char *verb, void (*change)(struct sw_inst
 		if (say.verdict == SW_V_DONE) {
 			i->epoch = say.epoch;
 			i->state = say.state;
+			if (f->takeover && strcmp(c.verb, "resume") == 0)
+				give_parts(f, i);
 		}
 		if (say.verdict != SW_V_DONE && !res.err.msg[0])
 			bg_err_set(&res.err, 0, "x", "%s: %s", i->name, say.err ? say.err : "no");

@@ -46,10 +46,13 @@ struct fake {
 	struct bg_offs topics, committed[2], ranges;
 	int committed_reads;
 	bool kafka_down;
+	bool takeover; /* partitions go with a resume to whoever has the same ordinal */
 };
 
 struct fake *fake_new(void); /* two instances a colour; 4 partitions of "orders"; record: UNKNOWN */
 void fake_free(struct fake *f);
+/* Strategy C from here on: the group is "blue-group", ordinal 0 and 1 in both colours. Before fake_active. */
+void fake_takeover(struct fake *f);
 /* Blue active at epoch 1, all instances in the states that fit. */
 void fake_active(struct fake *f, enum bg_color c, int64_t epoch);
 void fake_start(struct fake *f); /* recover from sw->rec */

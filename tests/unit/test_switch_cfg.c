@@ -75,7 +75,7 @@ static void expect(const char *text, const char *place, const char *what)
 static void what_is_wrong_is_said_with_its_place(void **state)
 {
 	(void)state;
-	expect(HEAD REST "strategy = C\n", "t.ini:9: [switch:orders] strategy", "comes with a later version");
+	expect(HEAD REST "strategy = E\n", "t.ini:9: [switch:orders] strategy", "comes with a later version");
 	expect(HEAD REST "strategy = X\n", "t.ini:9", "A");
 	expect(HEAD REST "on-unresponsive = fence\n", "t.ini:9: [switch:orders] on-unresponsive",
 	       "allowed is abort");
@@ -92,12 +92,50 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	expect(HEAD
 	       "topics = orders\nblue-group = b\ngreen-group = b\nblue-endpoint = http://h:1\ngreen-endpoint = http://h:2\n",
 	       "t.ini:6: [switch:orders] green-group", "needs two groups");
-	expect(HEAD "topics = orders\nblue-group = b\n", "[switch:orders]", "green-group");
+	expect(HEAD "topics = orders\nblue-group = b\n", "[switch:orders]", "green-endpoint");
 	expect("[switch:Or ders]\n" REST, "t.ini:1", "bad name");
 	expect("[switch:orders]\n" REST, "[kafka] bootstrap.servers", "missing");
 	expect("[kafka]\nbootstrap.servers = x:1\n", "t.ini", "[switch:NAME]");
 	expect("[kafka]\nbootstrap.servers = x:1\ngroup.id = mine\n[switch:orders]\n" REST, "t.ini:3",
 	       "group.id");
+}
+
+#define ENDPOINTS "blue-endpoint = http://127.0.0.1:1\ngreen-endpoint = unix:/run/g.sock\n"
+#define C_HEAD    HEAD "strategy = C\ntopics = orders\n" ENDPOINTS
+
+static void one_group_for_c_two_for_d(void **state)
+{
+	static const char *const good[] = {
+		C_HEAD "group = g\n",
+		C_HEAD "blue-group = g\ngreen-group = g\n",
+		C_HEAD "group = g\nblue-group = g\n",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < BG_ARRAY_SIZE(good); i++) {
+		_cleanup_buf_ struct bg_buf errs = {0};
+		struct bg_conf *c = NULL;
+		struct sw_cfg *cfg = NULL;
+
+		if (load(good[i], &c, &errs) < 0)
+			fail_msg("refused: %s", errs.s);
+		assert_int_equal(sw_cfg_new(c, "orders", &cfg, NULL), 0);
+		assert_true(sw_cfg_shared(cfg));
+		assert_string_equal(cfg->group[BG_BLUE], "g");
+		assert_string_equal(cfg->group[BG_GREEN], "g");
+		sw_cfg_free(cfg);
+		bg_conf_free(c);
+	}
+	expect(C_HEAD, "[switch:orders] group", "is missing; expected the group.id that both colours share");
+	expect(C_HEAD "blue-group = g\n", "[switch:orders] group", "is missing");
+	expect(C_HEAD "blue-group = b\ngreen-group = g\n", "t.ini:9: [switch:orders] green-group",
+	       "one group for both colours, not `b` and `g`");
+	expect(C_HEAD "group = x\ngreen-group = g\n", "t.ini:9: [switch:orders] green-group",
+	       "not `x` and `g`");
+	expect(HEAD REST "group = g\n", "t.ini:9: [switch:orders] group", "needs two groups");
+	expect(HEAD "topics = orders\nblue-group = b\n" ENDPOINTS, "[switch:orders] green-group",
+	       "is missing");
+	expect(HEAD "topics = orders\n" ENDPOINTS, "[switch:orders] blue-group", "is missing");
 }
 
 static void endpoints(void **state)
@@ -125,7 +163,10 @@ static void every_strategy_is_known_by_name(void **state)
 	(void)state;
 	assert_int_equal(sw_plan_find("D", &p, &err), 0);
 	assert_string_equal(p->adapter, "lifecycle");
-	for (const char *s = "ABCE"; *s; s++) {
+	assert_int_equal(sw_plan_find("C", &p, &err), 0);
+	assert_string_equal(p->adapter, "lifecycle");
+	assert_int_equal(p->groups, SW_GROUPS_SHARED);
+	for (const char *s = "ABE"; *s; s++) {
 		char name[2] = {*s, '\0'};
 
 		assert_int_equal(sw_plan_find(name, &p, &err), -EINVAL);
@@ -140,6 +181,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_right),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
+		cmocka_unit_test(one_group_for_c_two_for_d),
 		cmocka_unit_test(endpoints),
 		cmocka_unit_test(every_strategy_is_known_by_name),
 	};
