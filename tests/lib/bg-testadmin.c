@@ -344,7 +344,7 @@ static void print_member(const rd_kafka_MemberDescription_t *m)
 	puts(l && l->cnt ? "" : "-");
 }
 
-/* "group NAME state STATE assignor A members N", then a line a member. */
+/* "group NAME state STATE assignor A coordinator NODE members N", then a line a member. */
 static void cmd_describe_group(int argc, char **argv)
 {
 	const char *groups[1] = {argv[0]};
@@ -363,12 +363,14 @@ static void cmd_describe_group(int argc, char **argv)
 	for (size_t i = 0; i < n; i++) {
 		size_t members = rd_kafka_ConsumerGroupDescription_member_count(res[i]);
 		const rd_kafka_error_t *e = rd_kafka_ConsumerGroupDescription_error(res[i]);
+		const rd_kafka_Node_t *node = rd_kafka_ConsumerGroupDescription_coordinator(res[i]);
 
 		if (e)
 			die("%s: %s", argv[0], rd_kafka_error_string(e));
-		printf("group %s state %s assignor %s members %zu\n", argv[0],
+		printf("group %s state %s assignor %s coordinator %d members %zu\n", argv[0],
 		       rd_kafka_consumer_group_state_name(rd_kafka_ConsumerGroupDescription_state(res[i])),
-		       rd_kafka_ConsumerGroupDescription_partition_assignor(res[i]), members);
+		       rd_kafka_ConsumerGroupDescription_partition_assignor(res[i]),
+		       node ? rd_kafka_Node_id(node) : -1, members);
 		for (size_t m = 0; m < members; m++)
 			print_member(rd_kafka_ConsumerGroupDescription_member(res[i], m));
 	}

@@ -8,7 +8,9 @@
 #   BG_SWITCH     name of the switch, and prefix of its topic and groups (default orders)
 #   BG_BOOTSTRAP  bootstrap.servers, HOST:PORT or file:/path
 #   BG_KAFKA      further lines of the consumers' and bg-switchd's [kafka] section
+#   BG_STRATEGY   D (default): a group for each colour; C: takeover, one group, named as the switch
 #   BG_HANDOVER   committed (default) or eager;   BG_PARTITIONS  8;   BG_RATE  records/s, 2000
+#   BG_INSTANCES  the consumers, an array;   BG_ORDINALS  "green-0:0,1 …" for those with several (C)
 #   BG_SWITCH_INI, BG_CONSUMER_INI  further lines of [switch:NAME] and [consumer]
 #   BG_HELD       partitions that a colour holds, when there are more topics
 # shellcheck disable=SC2034 # VERDICT is a result for the caller
@@ -23,7 +25,7 @@ bg_sock() { echo "$BG_DIR/run/$1.sock"; }
 bg_env_config() {
 	local i
 	BG_DIR=$1
-	: "${BG_SWITCH:=orders}" "${BG_HANDOVER:=committed}" "${BG_PARTITIONS:=8}" "${BG_RATE:=2000}"
+	: "${BG_SWITCH:=orders}" "${BG_STRATEGY:=D}" "${BG_HANDOVER:=committed}" "${BG_PARTITIONS:=8}" "${BG_RATE:=2000}"
 	BG_TOPIC=$BG_SWITCH
 	mkdir -p "$BG_DIR"/{etc,run,log,ledger,state}
 	for i in "${BG_INSTANCES[@]}" switchd producerd; do
@@ -36,8 +38,8 @@ bg_env_config() {
 	export BG_SOCKET
 	BG_SOCKET=$(bg_sock switchd)
 	# For other shells (bats runs each test in one of its own): bg_env_load.
-	declare -p BG_DIR BG_SWITCH BG_TOPIC BG_PARTITIONS BG_BOOTSTRAP BG_URL BG_SOCKET |
-		sed 's/^declare -\(A\|x\|-\)/declare -g\1/; s/^declare -g-/declare -g/' >"$BG_DIR/env"
+	declare -p BG_DIR BG_SWITCH BG_STRATEGY BG_TOPIC BG_PARTITIONS BG_BOOTSTRAP BG_INSTANCES BG_URL BG_SOCKET |
+		sed 's/^declare -\(a\|A\|x\|-\)/declare -g\1/; s/^declare -g-/declare -g/' >"$BG_DIR/env"
 }
 
 bg_env_load() {
@@ -46,8 +48,17 @@ bg_env_load() {
 	export BG_SOCKET
 }
 
+# The ordinals of an instance in BG_ORDINALS, one a line; nothing: the number at the end of its name.
+bg_ordinals_of() {
+	local entry
+	for entry in ${BG_ORDINALS:-}; do
+		[ "${entry%%:*}" != "$1" ] || tr , '\n' <<<"${entry#*:}"
+	done
+}
+
 bg_write_consumerd() {
-	local i color other
+	local i mode=handover
+	[ "$BG_STRATEGY" != C ] || mode=takeover
 	cat <<-END
 		[log]
 		level = ${BG_LOG_LEVEL:-info}
@@ -55,7 +66,7 @@ bg_write_consumerd() {
 		socket = $(bg_sock %i)
 		[consumer]
 		switch = $BG_SWITCH
-		mode = handover
+		mode = $mode
 		topics = $BG_TOPIC
 		handler = null
 		state-dir = $BG_DIR/state/%i
@@ -70,17 +81,19 @@ bg_write_consumerd() {
 		bootstrap.servers = $BG_BOOTSTRAP
 		${BG_KAFKA:-}
 	END
-	for i in "${BG_INSTANCES[@]}"; do
-		color=${i%-*}
-		other=blue
-		[ "$color" = green ] || other=green
-		cat <<-END
-			[instance:$i]
-			http.listen = ${BG_URL[$i]#http://}
-			consumer.group = $BG_SWITCH-$color
-			peer-group = $BG_SWITCH-$other
-		END
-	done
+	for i in "${BG_INSTANCES[@]}"; do bg_write_instance "$i"; done
+}
+
+bg_write_instance() {
+	local color=${1%-*} other=blue n
+	[ "$color" = green ] || other=green
+	printf '%s\n' "[instance:$1]" "http.listen = ${BG_URL[$1]#http://}"
+	if [ "$BG_STRATEGY" = C ]; then
+		echo "consumer.group = $BG_SWITCH"
+	else
+		printf '%s\n' "consumer.group = $BG_SWITCH-$color" "peer-group = $BG_SWITCH-$other"
+	fi
+	for n in $(bg_ordinals_of "$1"); do echo "ordinals = $n"; done
 }
 
 bg_write_switchd() {
@@ -98,12 +111,15 @@ bg_write_switchd() {
 		[kafka]
 		bootstrap.servers = $BG_BOOTSTRAP
 		[switch:$BG_SWITCH]
-		strategy = D
+		strategy = $BG_STRATEGY
 		handover = $BG_HANDOVER
 		topics = $BG_TOPIC
-		blue-group = $BG_SWITCH-blue
-		green-group = $BG_SWITCH-green
 	END
+	if [ "$BG_STRATEGY" = C ]; then
+		echo "group = $BG_SWITCH"
+	else
+		printf '%s\n' "blue-group = $BG_SWITCH-blue" "green-group = $BG_SWITCH-green"
+	fi
 	for i in "${BG_INSTANCES[@]}"; do
 		echo "${i%-*}-endpoint = ${BG_URL[$i]}"
 	done
@@ -132,14 +148,19 @@ bg_start_consumer() { bg_spawn "$1" "$BG_BIN/bg-consumerd" -c "$BG_DIR/etc/consu
 bg_start_switchd() { bg_spawn switchd "$BG_BIN/bg-switchd" -c "$BG_DIR/etc/switchd.ini"; }
 bg_start_producer() { bg_spawn producerd "$BG_BIN/bg-producerd" -c "$BG_DIR/etc/producerd.ini"; }
 
-# Start everything and wait until each instance is connected and holds its share, PAUSED. Nobody is active yet.
+# Start everything and wait until each instance is connected and PAUSED, and holds its share, but in takeover,
+# where who is paused is no member. Nobody is active yet.
 bg_env_up() {
 	local i
 	bg_start_producer
 	for i in "${BG_INSTANCES[@]}"; do bg_start_consumer "$i"; done
 	bg_start_switchd
-	await 30 bg_assigned blue "${BG_HELD:-$BG_PARTITIONS}"
-	await 30 bg_assigned green "${BG_HELD:-$BG_PARTITIONS}"
+	if [ "$BG_STRATEGY" = C ]; then
+		for i in "${BG_INSTANCES[@]}"; do await 30 bg_ready "$i"; done
+	else
+		await 30 bg_assigned blue "${BG_HELD:-$BG_PARTITIONS}"
+		await 30 bg_assigned green "${BG_HELD:-$BG_PARTITIONS}"
+	fi
 	await 30 bg_color_is blue PAUSED
 	await 30 bg_color_is green PAUSED
 	await 10 bg_answers "${BG_URL[switchd]}/v1/switches/$BG_SWITCH"
@@ -154,6 +175,7 @@ bg_env_start() {
 
 bg_ctl() { "$BG_BIN/bgctl" -s "$BG_SWITCH" "$@"; }
 
+bg_ready() { bg_answers "${BG_URL[$1]}/actuator/health/readiness"; }
 bg_answers() { http GET "$1" && [ "$HTTP_STATUS" = 200 ]; }
 bg_status() { http GET "${BG_URL[$1]}/lifecycle/status" && [ "$HTTP_STATUS" = 200 ]; }
 bg_status_of() { bg_status "$1" && jq -r "$2" <<<"$HTTP_BODY"; }

@@ -9,3 +9,6 @@ tests_lib_bg_auxcheck_LDADD = $(BG_COMMON_LIBS)
 noinst_PROGRAMS += tests/lib/bg-pacing
 tests_lib_bg_pacing_SOURCES = tests/lib/bg-pacing.c
 tests_lib_bg_pacing_LDADD = libbgcommon.a $(RDKAFKA_LIBS)
+noinst_PROGRAMS += tests/lib/bg-outsider
+tests_lib_bg_outsider_SOURCES = tests/lib/bg-outsider.c
+tests_lib_bg_outsider_LDADD = $(RDKAFKA_LIBS)

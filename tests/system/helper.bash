@@ -99,6 +99,17 @@ assert_http() {
 	}
 }
 
+# Strategy C has one group. As the broker tells of it, from outside:
+group() { kafka_admin "$BG_BOOTSTRAP" describe-group "$BG_SWITCH"; }
+# It is at rest with so many members.
+group_has() { group | grep -q "state Stable .* members $1\$"; }
+# "STATIC-ID TOPIC:PARTITION,…" a line: who holds what.
+group_shares() { group | sed -n 's/^member .* instance=\([^ ]*\) assigned=\(.*\)/\1 \2/p' | sort; }
+# "PARTITION OFFSET METADATA" a line.
+group_commits() { kafka_admin "$BG_BOOTSTRAP" offsets "$BG_SWITCH" "${1:-$BG_TOPIC}"; }
+# How often the broker has rebalanced it.
+group_generations() { cat "${BG_BROKERS:-$BG_SYSTEM_DIR/kafka}"/node-*/log | grep -c "Stabilized group $BG_SWITCH generation"; }
+
 active() { bg_switch_of .active; }
 other_of() { if [ "$1" = blue ]; then echo green; else echo blue; fi; }
 idle_color() { other_of "$(active)"; }
