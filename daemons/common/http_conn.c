@@ -345,9 +345,21 @@ void http_conn_busy(struct http_conn *c)
 				 evbuffer_get_length(bufferevent_get_input(c->bev)) + HTTP_PIPELINE);
 }
 
+/* A stream's socket has taken all. The callback may end the stream: nothing is touched after it. */
+static void stream_write(struct bufferevent *bev, void *arg)
+{
+	struct http_conn *c = arg;
+
+	(void)bev;
+	if (c->req && c->req->drain_fn && !c->kill)
+		c->req->drain_fn(c->req->drain_arg);
+}
+
 void http_conn_hold(struct http_conn *c)
 {
-	bufferevent_setcb(c->bev, NULL, NULL, held_event, c);
+	bool stream = c->req && c->req->streaming;
+
+	bufferevent_setcb(c->bev, NULL, stream ? stream_write : NULL, held_event, c);
 	bufferevent_enable(c->bev, EV_READ);
 }
 
@@ -381,15 +393,15 @@ void http_conn_kill(struct http_conn *c)
 	wake_work(c->lst->srv);
 }
 
-/* At the end of the process nobody turns the loop for evhttp: send what the socket takes. */
+/* At the end of the process nobody turns the loop for evhttp: send what the socket takes. (A bufferevent's output is
+ * frozen for evbuffer_copyout, but not for a look.) */
 void http_conn_flush(struct http_conn *c)
 {
-	struct evbuffer *out = bufferevent_get_output(c->bev);
-	size_t len = evbuffer_get_length(out);
-	_cleanup_free_ char *copy = bg_xmalloc(len + 1);
-	ev_ssize_t n = evbuffer_copyout(out, copy, len);
+	struct evbuffer_iovec v[64];
+	int n = evbuffer_peek(bufferevent_get_output(c->bev), -1, NULL, v, BG_ARRAY_SIZE(v));
+	struct msghdr msg = {.msg_iov = v, .msg_iovlen = (size_t)BG_MAX(0, BG_MIN(n, (int)BG_ARRAY_SIZE(v)))};
 	ssize_t sent =
-		n > 0 ? send(bufferevent_getfd(c->bev), copy, (size_t)n, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
+		msg.msg_iovlen ? sendmsg(bufferevent_getfd(c->bev), &msg, MSG_DONTWAIT | MSG_NOSIGNAL) : 0;
 
 	(void)sent;
 }

@@ -82,6 +82,8 @@ struct bg_http_req {
 	int64_t started_us;
 	void (*gone_fn)(void *arg);
 	void *gone_arg;
+	void (*drain_fn)(void *arg); /* of a stream */
+	void *drain_arg;
 	bool head, streaming;
 	char peer[128];
 };

@@ -119,6 +119,11 @@ const char *bg_http_header(struct bg_http_req *r, const char *name)
 	return r->ev ? evhttp_find_header(evhttp_request_get_input_headers(r->ev), name) : NULL;
 }
 
+bool bg_http_is_head(const struct bg_http_req *r)
+{
+	return r->head;
+}
+
 int64_t bg_http_started_us(const struct bg_http_req *r)
 {
 	return r->started_us;
@@ -235,6 +240,17 @@ void bg_http_error(struct bg_http_req *r, int status, const char *word, const ch
 	free(msg);
 }
 
+/* Sets s->guard, which is NULL afterwards when the connection went with the request; the caller clears it. */
+static void end_stream(struct bg_http_server *s, struct http_conn *c, struct evhttp_request *ev)
+{
+	/* Without chunks and with nothing queued this ends the request, and maybe the connection, at once. */
+	s->guard = c;
+	c->state = HTTP_WRITING;
+	evhttp_send_reply_end(ev);
+	if (s->guard && c->state == HTTP_WRITING)
+		http_conn_writing(c);
+}
+
 /* The server goes: whoever still waits is told now, and its holder that it need not answer any more. */
 void http_req_shut_down(struct bg_http_req *r)
 {
@@ -245,7 +261,12 @@ void http_req_shut_down(struct bg_http_req *r)
 
 	if (c) {
 		c->req = NULL;
-		if (!r->streaming) {
+		if (r->streaming) {
+			end_stream(r->srv, c, r->ev);
+			if (!r->srv->guard)
+				c = NULL; /* it had nothing more to send, and is gone */
+			r->srv->guard = NULL;
+		} else {
 			bg_http_set_header(r, "Content-Type", "application/json");
 			bg_http_set_header(r, "Connection", "close");
 			buf = evbuffer_new();
@@ -255,7 +276,9 @@ void http_req_shut_down(struct bg_http_req *r)
 			evbuffer_free(buf);
 			http_conn_writing(c);
 		}
-		http_conn_flush(c);
+		if (c)
+			http_conn_flush(c);
+		r->conn = NULL;
 		r->ev = NULL; /* freed with its connection */
 	}
 	TAILQ_REMOVE(&r->srv->reqs, r, link);
@@ -299,6 +322,17 @@ int bg_http_stream_send(struct bg_http_req *r, const char *data, size_t len)
 	return 0;
 }
 
+size_t bg_http_stream_queued(const struct bg_http_req *r)
+{
+	return r->conn ? evbuffer_get_length(bufferevent_get_output(r->conn->bev)) : 0;
+}
+
+void bg_http_stream_on_drain(struct bg_http_req *r, void (*fn)(void *arg), void *arg)
+{
+	r->drain_fn = fn;
+	r->drain_arg = arg;
+}
+
 void bg_http_stream_end(struct bg_http_req *r)
 {
 	struct http_conn *c = r->conn;
@@ -311,11 +345,6 @@ void bg_http_stream_end(struct bg_http_req *r)
 			evhttp_request_free(ev);
 		return;
 	}
-	/* Without chunks and with nothing queued this ends the request, and maybe the connection, at once. */
-	s->guard = c;
-	c->state = HTTP_WRITING;
-	evhttp_send_reply_end(ev);
-	if (s->guard && c->state == HTTP_WRITING)
-		http_conn_writing(c);
+	end_stream(s, c, ev);
 	s->guard = NULL;
 }

@@ -86,10 +86,17 @@ void bg_http_error_json(struct bg_http_req *r, int status, const char *word, con
 void bg_http_text(struct bg_http_req *r, int status, const char *content_type, const char *text);
 void bg_http_set_header(struct bg_http_req *r, const char *name, const char *value); /* before the answer */
 
+bool bg_http_is_head(const struct bg_http_req *r); /* a HEAD: whatever is sent, only the headers go out */
+
 /* A stream (server-sent events): start, send any number, end. Client that reads too slowly (1 MiB queued) is closed. */
 void bg_http_stream_start(struct bg_http_req *r, const char *content_type);
 /* -EPIPE: gone or too slow; on_gone follows. */
 int bg_http_stream_send(struct bg_http_req *r, const char *data, size_t len);
+/* Bytes that the socket has not taken yet. A sender that watches it needs no queue of its own. */
+size_t bg_http_stream_queued(const struct bg_http_req *r);
+/* Called from the loop whenever all that was sent has been taken; it may send more, and end the stream. */
+void bg_http_stream_on_drain(struct bg_http_req *r, void (*fn)(void *arg), void *arg);
+/* What is queued still goes out, for at most a minute. */
 void bg_http_stream_end(struct bg_http_req *r);
 
 #endif

@@ -12,6 +12,7 @@
 #include "switchd/hello.h"
 #include "switchd/history.h"
 #include "switchd/metrics.h"
+#include "switchd/stream.h"
 #include "switchd/view.h"
 
 static void get_switches(struct bg_http_req *req, void *arg)
@@ -232,9 +233,35 @@ static void restore(struct bg_http_req *req, void *arg)
 			"colour without repeating records");
 }
 
+/* The last event that the client has had; -1: it begins now, -2: answered. The header is what a browser sends by
+ * itself when it comes back, so it is newer than the query. */
+static int64_t events_since(struct bg_http_req *req)
+{
+	const char *header = bg_http_header(req, "Last-Event-ID");
+	const char *q = header && *header ? header : bg_http_query(req, "since");
+	int64_t since = -1;
+
+	if (q && (bg_parse_int(q, &since, NULL) < 0 || since < 0)) {
+		bg_http_error(req, 400, "bad_request",
+			      "since: `%.40s` is no id of an event, a number from 0 on", q);
+		return -2;
+	}
+	return since;
+}
+
 static void get_events(struct bg_http_req *req, void *arg)
 {
-	sw_events_listen(((struct sw_daemon *)arg)->events, req);
+	struct sw_daemon *dm = arg;
+	const char *only = bg_http_query(req, "switch");
+	int64_t since = events_since(req);
+
+	if (since == -2)
+		return;
+	if (only && !sw_find(dm, only)) {
+		bg_http_error(req, 404, "unknown_switch", "there is no switch `%.64s` here", only);
+		return;
+	}
+	sw_stream_follow(sw_events_stream(dm->events), req, only, since);
 }
 
 static void get_metrics(struct bg_http_req *req, void *arg)

@@ -38,9 +38,17 @@
  *   {"outcome":"done","exit":0,"epoch","message"}. Errors 404 unknown_switch · 409 busy {"id"} · 409 epoch_changed
  *   {"epoch"} · 409 held · 409 uninitialised · 409 already_initialised {"active"} · 409 nothing_to_abort.
  * POST …/hold, …/release       {"reason"?} -> 200 {"hold":bool}
- * GET  /v1/events              server-sent events: `event: phase`, data {"switch","phase","epoch","id","from","to",
- *   "at_us" since the start,"time"}; `event: instance`, data {"switch","instance","color","state","epoch","reachable"};
- *   `event: end`, data ENTRY
+ * GET  /v1/events?switch=&since=ID   server-sent events (stream.h); ID as the header Last-Event-ID: what came after
+ *   it is told first, as far as it is kept; 0: all that is kept. Every event of a switch has an id, and in its data
+ *   "switch","time","epoch", and:
+ *   phase     "phase","old","cause","id"|null,"kind"|null,"from","to","active","at_us" since the start of the run,
+ *             "instances":{"blue":{"ACTIVE":2},"green":{"PAUSED":1,"silent":1}}
+ *   instance  "instance","color","state","old","reachable","trouble"|null
+ *   end       ENTRY, and "whole": false when its lists (but the steps) are left out, being more than 64 KiB
+ *   hold      "hold"
+ *   degraded  "degraded": text|null
+ *   and without an id:  gap {"after","next","message"}: what was between is not known any more;
+ *   closed {"reason":"too_slow|shutting_down|token_changed","message"}: the last one of a stream
  */
 #ifndef SW_API_H
 #define SW_API_H

@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/log.h"
+#include "switchd/events.h"
 #include "switchd/history.h"
 #include "switchd/initial.h"
 #include "switchd/run.h"
@@ -353,6 +354,7 @@ static void set_hold(struct bg_http_req *req, void *arg, bool hold)
 		return;
 	if (sw->rec.hold != hold) {
 		sw->rec.hold = hold;
+		sw_events_hold(sw);
 		bg_log_sw(BG_NOTICE, sw->cfg->name, hold ? "hold" : "release", "by %s: %s", bg_http_peer(req),
 			  bg_json_str(bg_http_body(req), "reason", ""));
 		sw_record_save(sw, NULL, NULL);

@@ -1,4 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens is noted where it happens (a few words, no JSON, no log), and told in the next turn of the loop: not
+ * before the commands of this one are out, and all kinds in the order in which they happened.
+ */
 #include "config.h"
 #include "switchd/events.h"
 
@@ -9,28 +13,41 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "switchd/run.h"
+#include "switchd/stream.h"
 
-#define LISTENERS_MAX 64
+/* An entry with the offsets of thousands of partitions is told without them: the history has them. */
+#define END_MAX ((size_t)64 * 1024)
 
-struct listener {
-	struct listener *next;
-	struct sw_events *e;
-	struct bg_http_req *req;
-};
+enum kind { PHASE, INSTANCE, END, HOLD, DEGRADED };
 
 struct change {
+	enum kind kind;
 	struct sw_switch *sw;
-	enum sw_state old, next;
-	enum sw_event ev;
-	int64_t epoch, at_us, real_us;
-	char id[40];
-	int from, to;
+	int64_t real_us, epoch;
+	union {
+		struct {
+			enum sw_state old, next;
+			enum sw_event ev;
+			enum sw_kind kind;
+			int64_t at_us;
+			char id[40]; /* "": no run */
+			int from, to, active;
+		} phase;
+		struct {
+			size_t index;
+			enum sw_istate old, state;
+			bool reachable;
+			char trouble[160];
+		} inst;
+		struct json_object *entry; /* owned */
+		bool hold;
+		char text[256];
+	};
 };
 
 struct sw_events {
 	struct bg_loop *loop;
-	struct listener *first;
-	size_t n;
+	struct sw_stream *stream;
 	struct change *queue;
 	size_t n_queue, cap;
 	bool deferred;
@@ -41,97 +58,121 @@ struct sw_events *sw_events_new(struct bg_loop *l)
 	struct sw_events *e = bg_xcalloc(1, sizeof(*e));
 
 	e->loop = l;
+	e->stream = sw_stream_new(l, NULL);
 	return e;
-}
-
-static void unlink_listener(struct listener *x)
-{
-	for (struct listener **p = &x->e->first; *p; p = &(*p)->next) {
-		if (*p == x) {
-			*p = x->next;
-			x->e->n--;
-			break;
-		}
-	}
-	free(x);
 }
 
 void sw_events_free(struct sw_events *e)
 {
 	if (!e)
 		return;
-	while (e->first) {
-		struct bg_http_req *req = e->first->req;
-
-		unlink_listener(e->first);
-		bg_http_on_gone(req, NULL, NULL);
-		bg_http_stream_end(req);
-	}
+	for (size_t i = 0; i < e->n_queue; i++)
+		if (e->queue[i].kind == END)
+			json_object_put(e->queue[i].entry);
+	sw_stream_free(e->stream);
 	free(e->queue);
 	free(e);
 }
 
-static void on_gone(void *arg)
+struct sw_stream *sw_events_stream(struct sw_events *e)
 {
-	unlink_listener(arg);
+	return e->stream;
 }
 
-void sw_events_listen(struct sw_events *e, struct bg_http_req *req)
-{
-	struct listener *x;
+/* ---- telling */
 
-	if (e->n >= LISTENERS_MAX) {
-		bg_http_error(req, 503, "too_many_listeners", "%d clients listen already", LISTENERS_MAX);
-		return;
-	}
-	x = bg_xcalloc(1, sizeof(*x));
-	x->e = e;
-	x->req = req;
-	x->next = e->first;
-	e->first = x;
-	e->n++;
-	bg_http_stream_start(req, "text/event-stream");
-	bg_http_on_gone(req, on_gone, x);
-	bg_http_stream_send(req, ": bg-switchd\n\n", 14);
+static struct json_object *object(const struct change *c)
+{
+	struct json_object *o = json_object_new_object();
+	char t[32];
+
+	bg_json_add_str(o, "switch", c->sw->cfg->name);
+	bg_json_add_str(o, "time", bg_format_time(t, sizeof(t), c->real_us));
+	bg_json_add_int(o, "epoch", c->epoch);
+	return o;
 }
 
-static void tell(struct sw_events *e, const char *event, struct json_object *o)
+/* {"blue":{"ACTIVE":2},"green":{"PAUSED":1,"silent":1}}: of bounded size, however many there are. */
+static struct json_object *counts(const struct sw_switch *sw)
 {
-	struct listener *x, *next;
-	_cleanup_buf_ struct bg_buf b = {0};
+	struct json_object *o = json_object_new_object();
 
-	if (e->first)
-		bg_buf_printf(&b, "event: %s\ndata: %s\n\n", event, bg_json_text(o));
-	for (x = e->first; x; x = next) {
-		next = x->next;
-		if (bg_http_stream_send(x->req, b.s, b.len) < 0) {
-			bg_http_on_gone(x->req, NULL, NULL);
-			bg_http_stream_end(x->req);
-			unlink_listener(x);
-		}
+	for (int c = 0; c < 2; c++)
+		bg_json_add(o, bg_color_name((enum bg_color)c), json_object_new_object());
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		const struct sw_inst *i = &sw->inst[k];
+		struct json_object *of = bg_json_get(o, bg_color_name(i->color));
+		const char *state = i->reachable ? sw_istate_name(i->state) : "silent";
+
+		bg_json_add_int(of, state, bg_json_int(of, state, 0) + 1);
 	}
+	return o;
 }
 
 static void tell_phase(struct sw_events *e, const struct change *c)
 {
-	struct json_object *o;
-	char t[32];
+	_cleanup_json_ struct json_object *o = object(c);
+	bool run = c->phase.id[0] != '\0';
 
-	bg_log_sw(BG_INFO, c->sw->cfg->name, "state", "%s -> %s (%s) epoch=%lld", sw_state_name(c->old),
-		  sw_state_name(c->next), sw_event_name(c->ev), (long long)c->epoch);
-	if (!e->first)
-		return;
-	o = json_object_new_object();
-	bg_json_add_str(o, "switch", c->sw->cfg->name);
-	bg_json_add_str(o, "phase", sw_phase_name(c->next));
-	bg_json_add_int(o, "epoch", c->epoch);
-	bg_json_add_str(o, "id", *c->id ? c->id : NULL);
-	bg_json_add_str(o, "from", sw_color_name(c->from));
-	bg_json_add_str(o, "to", sw_color_name(c->to));
-	bg_json_add_int(o, "at_us", c->at_us);
-	bg_json_add_str(o, "time", bg_format_time(t, sizeof(t), c->real_us));
-	tell(e, "phase", o);
-	json_object_put(o);
+	bg_log_sw(BG_INFO, c->sw->cfg->name, "state", "%s -> %s (%s) epoch=%lld", sw_state_name(c->phase.old),
+		  sw_state_name(c->phase.next), sw_event_name(c->phase.ev), (long long)c->epoch);
+	bg_json_add_str(o, "phase", sw_phase_name(c->phase.next));
+	bg_json_add_str(o, "old", sw_phase_name(c->phase.old));
+	bg_json_add_str(o, "cause", sw_event_name(c->phase.ev));
+	bg_json_add_str(o, "id", run ? c->phase.id : NULL);
+	bg_json_add_str(o, "kind", run ? sw_kind_name(c->phase.kind) : NULL);
+	bg_json_add_str(o, "from", sw_color_name(c->phase.from));
+	bg_json_add_str(o, "to", sw_color_name(c->phase.to));
+	bg_json_add_str(o, "active", sw_color_name(c->phase.active));
+	bg_json_add_int(o, "at_us", c->phase.at_us);
+	bg_json_add(o, "instances", counts(c->sw));
+	sw_stream_add(e->stream, c->sw->cfg->name, "phase", o);
+}
+
+static void tell_instance(struct sw_events *e, const struct change *c)
+{
+	const struct sw_inst *i = &c->sw->inst[c->inst.index];
+	_cleanup_json_ struct json_object *o = object(c);
+	const char *trouble = c->inst.trouble;
+
+	bg_log_sw(c->inst.reachable ? BG_INFO : BG_WARN, c->sw->cfg->name, "instance",
+		  "%s is %s at epoch %lld%s%s", sw_inst_label(i),
+		  c->inst.reachable ? sw_istate_name(c->inst.state) : "unreachable", (long long)c->epoch,
+		  *trouble ? ": " : "", trouble);
+	bg_json_add_str(o, "instance", sw_inst_label(i));
+	bg_json_add_str(o, "color", bg_color_name(i->color));
+	bg_json_add_str(o, "state", sw_istate_name(c->inst.state));
+	bg_json_add_str(o, "old", sw_istate_name(c->inst.old));
+	bg_json_add_bool(o, "reachable", c->inst.reachable);
+	bg_json_add_str(o, "trouble", *trouble ? trouble : NULL);
+	sw_stream_add(e->stream, c->sw->cfg->name, "instance", o);
+}
+
+static void tell_end(struct sw_events *e, const struct change *c)
+{
+	_cleanup_json_ struct json_object *o = object(c);
+	bool whole = strlen(bg_json_text(c->entry)) <= END_MAX;
+
+	json_object_object_foreach(c->entry, key, value)
+	{
+		bool list = json_object_is_type(value, json_type_array);
+
+		if (whole || !list || strcmp(key, "steps") == 0)
+			bg_json_add(o, key, json_object_get(value));
+	}
+	bg_json_add_bool(o, "whole", whole);
+	sw_stream_add(e->stream, c->sw->cfg->name, "end", o);
+}
+
+static void tell_rest(struct sw_events *e, const struct change *c)
+{
+	_cleanup_json_ struct json_object *o = object(c);
+
+	if (c->kind == HOLD)
+		bg_json_add_bool(o, "hold", c->hold);
+	else
+		bg_json_add_str(o, "degraded", c->text[0] ? c->text : NULL);
+	sw_stream_add(e->stream, c->sw->cfg->name, c->kind == HOLD ? "hold" : "degraded", o);
 }
 
 static void flush(void *arg)
@@ -139,55 +180,104 @@ static void flush(void *arg)
 	struct sw_events *e = arg;
 
 	e->deferred = false;
-	for (size_t i = 0; i < e->n_queue; i++)
-		tell_phase(e, &e->queue[i]);
+	for (size_t i = 0; i < e->n_queue; i++) {
+		struct change *c = &e->queue[i];
+
+		switch (c->kind) {
+		case PHASE:
+			tell_phase(e, c);
+			break;
+		case INSTANCE:
+			tell_instance(e, c);
+			break;
+		case END:
+			tell_end(e, c);
+			json_object_put(c->entry);
+			break;
+		default:
+			tell_rest(e, c);
+		}
+	}
 	e->n_queue = 0;
 }
 
-void sw_events_phase(struct sw_switch *sw, enum sw_state old, enum sw_state next, enum sw_event ev)
+void sw_events_stop(struct sw_events *e)
+{
+	flush(e);
+	sw_stream_say(e->stream, "shutting_down", "the daemon is stopping; come back with Last-Event-ID");
+}
+
+/* ---- noting */
+
+static struct change *note(struct sw_switch *sw, enum kind kind)
 {
 	struct sw_events *e = sw->dm->events;
-	struct sw_run *r = sw->run;
+	struct change *c;
 
 	e->queue = bg_xgrow(e->queue, &e->cap, e->n_queue + 1, sizeof(*e->queue));
-	struct change *c = &e->queue[e->n_queue++];
-	*c = (struct change){
-		.sw = sw, .old = old, .next = next, .ev = ev, .epoch = r ? r->epoch : sw->rec.epoch};
+	c = &e->queue[e->n_queue++];
+	memset(c, 0, sizeof(*c));
+	c->kind = kind;
+	c->sw = sw;
 	c->real_us = bg_real_us();
-	c->from = r ? r->from : SW_NO_COLOR;
-	c->to = r ? r->to : sw->rec.active;
-	if (r) {
-		c->at_us = bg_now_us() - r->started_us;
-		bg_strlcpy(c->id, r->id, sizeof(c->id));
-	}
+	c->epoch = sw->rec.epoch;
 	if (!e->deferred) {
 		e->deferred = true;
 		bg_loop_defer(e->loop, flush, e);
 	}
+	return c;
 }
 
-void sw_events_instance(const struct sw_inst *i)
+void sw_events_phase(struct sw_switch *sw, enum sw_state old, enum sw_state next, enum sw_event ev)
 {
-	struct json_object *o;
+	const struct sw_run *r = sw->run;
+	struct change *c;
 
-	bg_log_sw(i->reachable ? BG_INFO : BG_WARN, i->sw->cfg->name, "instance",
-		  "%s is %s at epoch %lld%s%s", sw_inst_label(i),
-		  i->reachable ? sw_istate_name(i->state) : "unreachable", (long long)i->epoch,
-		  i->trouble[0] ? ": " : "", i->trouble);
-	if (!i->sw->dm->events->first)
+	sw_events_look(sw);
+	c = note(sw, PHASE);
+	c->phase.old = old;
+	c->phase.next = next;
+	c->phase.ev = ev;
+	c->phase.active = sw->rec.active;
+	c->phase.from = SW_NO_COLOR;
+	c->phase.to = sw->rec.active;
+	if (!r)
 		return;
-	o = json_object_new_object();
-	bg_json_add_str(o, "switch", i->sw->cfg->name);
-	bg_json_add_str(o, "instance", sw_inst_label(i));
-	bg_json_add_str(o, "color", bg_color_name(i->color));
-	bg_json_add_str(o, "state", sw_istate_name(i->state));
-	bg_json_add_int(o, "epoch", i->epoch);
-	bg_json_add_bool(o, "reachable", i->reachable);
-	tell(i->sw->dm->events, "instance", o);
-	json_object_put(o);
+	c->epoch = r->epoch;
+	c->phase.kind = r->kind;
+	c->phase.from = r->from;
+	c->phase.to = r->to;
+	c->phase.at_us = bg_now_us() - r->started_us;
+	bg_strlcpy(c->phase.id, r->id, sizeof(c->phase.id));
+}
+
+void sw_events_instance(struct sw_inst *i)
+{
+	struct change *c = note(i->sw, INSTANCE);
+
+	c->epoch = i->epoch;
+	c->inst.index = i->index;
+	c->inst.old = i->told;
+	c->inst.state = i->told = i->state;
+	c->inst.reachable = i->reachable;
+	bg_strlcpy(c->inst.trouble, i->trouble, sizeof(c->inst.trouble));
 }
 
 void sw_events_end(struct sw_switch *sw)
 {
-	tell(sw->dm->events, "end", sw->last);
+	note(sw, END)->entry = json_object_get(sw->last);
+	sw_events_look(sw);
+}
+
+void sw_events_hold(struct sw_switch *sw)
+{
+	note(sw, HOLD)->hold = sw->rec.hold;
+}
+
+void sw_events_look(struct sw_switch *sw)
+{
+	if (strcmp(sw->degraded, sw->degraded_told) == 0)
+		return;
+	bg_strlcpy(sw->degraded_told, sw->degraded, sizeof(sw->degraded_told));
+	bg_strlcpy(note(sw, DEGRADED)->text, sw->degraded, sizeof(((struct change *)NULL)->text));
 }

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What happens, told as it happens: to the log and to listeners of GET /v1/events. */
+/* What happens, told as it happens: to the log and to those who follow GET /v1/events (stream.h). */
 #ifndef SW_EVENTS_H
 #define SW_EVENTS_H
 
-#include "common/http_server.h"
 #include "switchd/switch.h"
+
+struct sw_stream;
 
 struct sw_events *sw_events_new(struct bg_loop *l);
 void sw_events_free(struct sw_events *e);
-void sw_events_listen(struct sw_events *e, struct bg_http_req *req); /* takes the request */
+struct sw_stream *sw_events_stream(struct sw_events *e);
+/* The end of the process is near: tell what waits, and the followers that it ends; their server ends the streams. */
+void sw_events_stop(struct sw_events *e);
 /* Told in the next turn of the loop, in order. */
 void sw_events_phase(struct sw_switch *sw, enum sw_state old, enum sw_state next, enum sw_event ev);
-void sw_events_instance(const struct sw_inst *i);
-void sw_events_end(struct sw_switch *sw); /* sw->last */
+void sw_events_instance(struct sw_inst *i);
+void sw_events_end(struct sw_switch *sw);  /* sw->last */
+void sw_events_hold(struct sw_switch *sw); /* sw->rec.hold has changed */
+void sw_events_look(struct sw_switch *sw); /* has sw->degraded changed since it was told last? Cheap */
 
 #endif

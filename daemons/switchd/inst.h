@@ -68,8 +68,9 @@ struct sw_inst {
 	uint64_t poll_call, cmd_call;
 	struct bg_timer *poll_timer, *cmd_timer;
 	struct bg_backoff poll_backoff, cmd_backoff;
-	bool poll_fresh; /* the next poll is not held */
-	const char *cmd; /* what cmd_call asks for; NULL: none */
+	bool poll_fresh;     /* the next poll is not held */
+	enum sw_istate told; /* of events.c: the state that was told last */
+	const char *cmd;     /* what cmd_call asks for; NULL: none */
 };
 
 void sw_inst_init(struct sw_inst *i, struct sw_switch *sw, enum bg_color color, const char *url);

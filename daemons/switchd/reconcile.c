@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "switchd/ask.h"
+#include "switchd/events.h"
 #include "switchd/run.h"
 
 /* A FENCED instance is given a new epoch only when whoever took its place is gone. A usurper that still works
@@ -211,6 +212,7 @@ static void on_interval(void *arg)
 		sw_ask_health(sw, sw, sw->cfg->prepare_us, on_health, sw);
 	look_at_trouble(sw);
 	sw_reconcile_all(sw);
+	sw_events_look(sw);
 	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);
 }
 

@@ -14,6 +14,7 @@
 #include "switchd/events.h"
 #include "switchd/metrics.h"
 #include "switchd/once.h"
+#include "switchd/stream.h"
 #include "switchd/view.h"
 
 #define WORKERS        3
@@ -213,6 +214,8 @@ static void stop_api(struct bg_daemon *d)
 
 	for (size_t i = 0; i < dm->n_sw; i++)
 		sw_switch_stop(dm->sw[i]);
+	/* Its last chunk goes out when the server ends the stream. */
+	sw_events_stop(dm->events);
 	/* Held requests are answered 503 by the server; who waits here is told first that its client has left. */
 	if (dm->http)
 		bg_http_server_free(dm->http);
@@ -270,6 +273,9 @@ static void reload(struct bg_daemon *d, const struct bg_conf *conf)
 		bg_log(BG_ERROR, "reload", "the token stays: %s", err.msg);
 		return;
 	}
+	if (strcmp(token ? token : "", m.token ? m.token : "") != 0)
+		sw_stream_close(sw_events_stream(dm->events), "token_changed",
+				"the token was changed by a reload; come back with the new one");
 	bg_http_server_set_token(dm->http, token, bg_conf_bool(conf, "http", "open-read"), false);
 	free(m.token);
 	m.token = token;

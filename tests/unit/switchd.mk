@@ -44,3 +44,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_switch_takeover
 tests_unit_test_switch_takeover_SOURCES = tests/unit/test_switch_takeover.c $(SWITCHD_FAKE)
 tests_unit_test_switch_takeover_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_takeover_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_events
+tests_unit_test_events_SOURCES = tests/unit/test_events.c tests/unit/raw_client.h $(SWITCHD_FAKE)
+tests_unit_test_events_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_events_LDADD = $(SWITCHD_UNIT_LIBS)
