@@ -56,6 +56,7 @@ struct sw_order {
 	int64_t epoch;
 	enum bg_color active; /* prepare: the side that is to be active at the epoch */
 	bool eager;           /* pause */
+	bool resubscribe;     /* resume: make the group rebalance */
 	bool all_or_none; /* end at the first that cannot succeed (else hear everybody until the deadline) */
 	const struct bg_offs *offs; /* resume; must live as long as the call */
 	const char *reason;

@@ -190,6 +190,8 @@ static void body_resume(struct sw_fan *f, struct sw_reply *r, int64_t remaining_
 		bg_buf_printf(b, ",\"incarnation\":%s",
 			      json_object_to_json_string_ext(inc, JSON_C_TO_STRING_PLAIN));
 	}
+	if (sw_fan_order(f)->resubscribe)
+		bg_buf_puts(b, ",\"resubscribe\":true");
 	bg_buf_printf(b, ",\"deadline_ms\":%d,\"offsets\":", deadline_ms(remaining_us));
 	bg_buf_puts(b, sw_fan_offs_text(f));
 	bg_buf_puts(b, "}");

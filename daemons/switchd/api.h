@@ -18,7 +18,7 @@
  *    "record":{…protocol.md 6…}}
  * STEP  = {"phase":"PAUSING","at_us":N since the start,"us":N (absent while it runs)}
  * ENTRY = one switch that ended (W-11):
- *   {"id","kind","switch","strategy","handover","from","to","epoch","base_epoch","by","reason","force","started",
+ *   {"id","kind","switch","strategy","handover","from","to","epoch","base_epoch","by","reason","force","resubscribe"?,"started",
  *    "outcome":"done|no_go|aborted|rolled_back|failed|needs_person","exit":n,"error":text|null,
  *    "duration_us", "gap_us":N|null (start of the pause to the first record on the other side, monotonic),
  *    "worst_gap_us":N|null, "gap_basis":"monotonic"|"resume_answer"|null,

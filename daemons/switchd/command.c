@@ -14,8 +14,8 @@
 
 #define COMMON_FIELDS                                                                                        \
 	{"expect_epoch", BG_J_INT, false, 0, INT64_MAX, NULL}, {"dry_run", BG_J_BOOL, false, 0, 0, NULL},    \
-		{"force", BG_J_BOOL, false, 0, 0, NULL}, {"reason", BG_J_STRING, false, 0, 255, NULL},       \
-		{"by", BG_J_STRING, false, 0, 127, NULL},                                                    \
+		{"force", BG_J_BOOL, false, 0, 0, NULL}, {"resubscribe", BG_J_BOOL, false, 0, 0, NULL},      \
+		{"reason", BG_J_STRING, false, 0, 255, NULL}, {"by", BG_J_STRING, false, 0, 127, NULL},      \
 	{                                                                                                    \
 		NULL, BG_J_STRING, false, 0, 0, NULL                                                         \
 	}
@@ -59,6 +59,9 @@ static void answer_run(struct bg_http_req *req, struct sw_run *r)
 	bg_json_add_int(o, "epoch", r->epoch);
 	bg_json_add_str(o, "id", r->id);
 	bg_json_add_str(o, "to", sw_color_name(r->to));
+	if (r->resubscribe)
+		bg_json_add_int(o, "resubscribe_gap_ms",
+				sw_preflight_gap_us(r->sw, (enum bg_color)r->to) / 1000);
 	bg_http_json(req, 202, o);
 }
 
@@ -187,15 +190,14 @@ static void dry_gone(void *arg)
 	dry_free(arg);
 }
 
-static void dry_run(struct bg_http_req *req, struct sw_switch *sw, enum sw_kind kind, enum bg_color to,
-		    bool force, bool plain)
+static void dry_run(struct bg_http_req *req, struct sw_switch *sw, const struct sw_pf_ask *ask, bool plain)
 {
 	struct dry *d = bg_xcalloc(1, sizeof(*d));
 
 	d->req = req;
 	d->loop = sw->dm->loop;
 	d->plain = plain;
-	d->p = sw_preflight_start(sw, kind, to, force, on_dry, d);
+	d->p = sw_preflight_start(sw, ask, on_dry, d);
 	bg_http_on_gone(req, dry_gone, d);
 }
 
@@ -205,9 +207,19 @@ static void start(struct bg_http_req *req, struct sw_switch *sw, struct sw_reque
 	char by[128];
 
 	rq->force = bg_json_bool(body, "force", false);
+	rq->resubscribe = bg_json_bool(body, "resubscribe", false);
 	rq->reason = bg_json_str(body, "reason", "");
+	if (rq->resubscribe && !sw_cfg_shared(sw->cfg)) {
+		bg_http_error(
+			req, 400, "bad_request",
+			"resubscribe: strategy %s has a group for each colour: there is nothing to join again",
+			sw->cfg->plan->name);
+		return;
+	}
 	if (bg_json_bool(body, "dry_run", false)) {
-		dry_run(req, sw, rq->kind, rq->to, rq->force, false);
+		struct sw_pf_ask ask = {rq->kind, rq->to, rq->force, rq->resubscribe};
+
+		dry_run(req, sw, &ask, false);
 		return;
 	}
 	if (bg_json_str(body, "by", "")[0])
@@ -388,5 +400,6 @@ void sw_cmd_preflight(struct bg_http_req *req, void *arg)
 	}
 	if (!to)
 		c = sw->rec.active == SW_NO_COLOR ? BG_BLUE : bg_color_other((enum bg_color)sw->rec.active);
-	dry_run(req, sw, sw->state == SW_UNKNOWN ? SW_KIND_INIT : SW_KIND_SWITCH, c, false, true);
+	struct sw_pf_ask ask = {.kind = sw->state == SW_UNKNOWN ? SW_KIND_INIT : SW_KIND_SWITCH, .to = c};
+	dry_run(req, sw, &ask, true);
 }

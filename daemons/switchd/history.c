@@ -184,6 +184,8 @@ struct json_object *sw_history_entry(struct sw_run *r)
 	bg_json_add_str(e, "by", r->by);
 	bg_json_add_str(e, "reason", r->reason);
 	bg_json_add_bool(e, "force", r->force);
+	if (r->resubscribe)
+		bg_json_add_bool(e, "resubscribe", true);
 	bg_json_add_str(e, "started", bg_format_time(t, sizeof(t), r->started_real_us));
 	bg_json_add_str(e, "outcome", r->outcome);
 	bg_json_add_int(e, "exit", sw_outcome_exit(r->outcome));

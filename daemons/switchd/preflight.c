@@ -109,14 +109,18 @@ static void on_again(void *arg)
 	ask_statuses(arg);
 }
 
-struct sw_preflight *sw_preflight_start(struct sw_switch *sw, enum sw_kind kind, enum bg_color to, bool force,
-					sw_preflight_fn fn, void *arg)
+struct sw_preflight *sw_preflight_start(struct sw_switch *sw, const struct sw_pf_ask *ask, sw_preflight_fn fn,
+					void *arg)
 {
 	struct sw_preflight *p = bg_xcalloc(1, sizeof(*p));
 
 	p->sw = sw;
-	p->pf = (struct sw_pf_facts){.sw = sw, .kind = kind, .to = to, .topics = &p->facts.topics};
-	p->force = force;
+	p->pf = (struct sw_pf_facts){.sw = sw,
+				     .kind = ask->kind,
+				     .to = ask->to,
+				     .resubscribe = ask->resubscribe,
+				     .topics = &p->facts.topics};
+	p->force = ask->force;
 	p->fn = fn;
 	p->arg = arg;
 	p->patience_us = bg_now_us() + BG_MAX(sw->cfg->prepare_us, PATIENCE_US);

@@ -11,7 +11,8 @@ struct sw_pf_facts {
 	struct sw_switch *sw;
 	enum sw_kind kind;
 	enum bg_color to;
-	bool kafka_ok; /* partitions and commits were read */
+	bool resubscribe; /* the group is made to rebalance: topics and static ids may differ */
+	bool kafka_ok;    /* partitions and commits were read */
 	struct bg_err kafka_err;
 	const struct bg_offs *topics; /* every partition */
 	bool health_ok;
@@ -31,14 +32,23 @@ bool sw_preflight_judge(const struct sw_pf_facts *f, bool force, struct json_obj
  * False: *ret_why names the difference. */
 bool sw_preflight_members(const struct sw_pf_facts *f, struct bg_err *ret_why);
 
+/* How long partitions may stand still when the colours differ and the group is made to rebalance (facts 2 and 7): a
+ * heartbeat interval for what is new, the session time-out for static ids that nobody takes over. 0: nothing differs. */
+int64_t sw_preflight_gap_us(struct sw_switch *sw, enum bg_color to);
+
 struct sw_preflight;
 /* rules are borrowed; seen_epoch: the highest in answers and commits; why: of the first no-go. */
 typedef void (*sw_preflight_fn)(void *arg, bool go, struct json_object *rules, int64_t seen_epoch,
 				const struct bg_err *why);
 /* Gather (statuses, brokers, partitions, commits: at once) and judge; what is transient (a rebalance, a
  * start) is looked at again for some seconds. fn is called once, later, unless cancelled. */
-struct sw_preflight *sw_preflight_start(struct sw_switch *sw, enum sw_kind kind, enum bg_color to, bool force,
-					sw_preflight_fn fn, void *arg);
+struct sw_pf_ask {
+	enum sw_kind kind;
+	enum bg_color to;
+	bool force, resubscribe;
+};
+struct sw_preflight *sw_preflight_start(struct sw_switch *sw, const struct sw_pf_ask *ask, sw_preflight_fn fn,
+					void *arg);
 void sw_preflight_cancel(struct sw_preflight *p);
 void sw_preflight_free(struct sw_preflight *p);
 

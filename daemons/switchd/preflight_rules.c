@@ -202,7 +202,8 @@ static enum sw_pf_verdict stalled(const struct sw_pf_facts *f, struct bg_buf *ms
 {
 	if (f->kind == SW_KIND_INIT || !not_held(f, bg_color_other(f->to), msg))
 		return GO;
-	return f->kind == SW_KIND_ROLLBACK ? WARN : NO_GO;
+	/* From need not have what to brings along. */
+	return f->kind == SW_KIND_ROLLBACK || f->resubscribe ? WARN : NO_GO;
 }
 
 static enum sw_pf_verdict to_holds(const struct sw_pf_facts *f, struct bg_buf *msg)

@@ -110,12 +110,12 @@ enum sw_pf_verdict sw_pf_assignor(const struct sw_pf_facts *f, struct bg_buf *ms
 	return GO;
 }
 
-static int64_t longest(const struct sw_pf_facts *f, bool session)
+static int64_t longest(const struct sw_switch *sw, bool session)
 {
 	int64_t us = 0;
 
-	for (size_t k = 0; k < f->sw->n_inst; k++) {
-		const struct sw_member *m = &f->sw->inst[k].member;
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		const struct sw_member *m = &sw->inst[k].member;
 
 		us = BG_MAX(us, session ? m->session_us : m->heartbeat_us);
 	}
@@ -129,6 +129,56 @@ static void two_sets(struct bg_buf *msg, const char *a, const char *verb, const 
 	sw_set_print(sa, msg);
 	bg_buf_printf(msg, "; %s ", b);
 	sw_set_print(sb, msg);
+}
+
+/* The static ids of both colours. False: not every instance has said its own (other rules name it). */
+static bool all_ids(const struct sw_switch *sw, struct sw_set ids[2])
+{
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		if (!sw->inst[k].member.ids.n)
+			return false;
+		sw_set_merge(&ids[sw->inst[k].color], &sw->inst[k].member.ids);
+	}
+	return true;
+}
+
+static bool left_over(const struct sw_set *from, const struct sw_set *to)
+{
+	for (size_t i = 0; i < from->n; i++)
+		if (!sw_set_has(to, from->v[i]))
+			return true;
+	return false;
+}
+
+int64_t sw_preflight_gap_us(struct sw_switch *sw, enum bg_color to)
+{
+	struct sw_set ids[2] = {{0}, {0}}, topics[2] = {{0}, {0}};
+	int64_t us = 0;
+	bool known = all_ids(sw, ids);
+
+	for (size_t k = 0; k < sw->n_inst; k++)
+		sw_set_merge(&topics[sw->inst[k].color], &sw->inst[k].member.topics);
+	if (topics[0].n && topics[1].n && !sw_set_equal(&topics[0], &topics[1]))
+		us = longest(sw, false);
+	if (known && !sw_set_equal(&ids[0], &ids[1]))
+		us = longest(sw, left_over(&ids[bg_color_other(to)], &ids[to]));
+	for (int c = 0; c < 2; c++) {
+		sw_set_free(&ids[c]);
+		sw_set_free(&topics[c]);
+	}
+	return us;
+}
+
+/* The way out of a difference, and what it costs. */
+static enum sw_pf_verdict differs(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	bg_buf_printf(
+		msg,
+		f->resubscribe
+			? "; by --resubscribe the group rebalances, and partitions stand still for up to %lld ms"
+			: "; --resubscribe is the way out: the group rebalances, and partitions stand still for up to %lld ms",
+		(long long)(sw_preflight_gap_us(f->sw, f->to) / 1000));
+	return f->resubscribe ? WARN : NO_GO;
 }
 
 /* Is every topic of the switch in what to subscribes to? */
@@ -165,7 +215,7 @@ enum sw_pf_verdict sw_pf_topics(const struct sw_pf_facts *f, struct bg_buf *msg)
 		two_sets(msg, sw_inst_label(first), "subscribes to", &first->member.topics, sw_inst_label(i),
 			 &i->member.topics);
 		bg_buf_puts(msg, ": what the others lack would be held by nobody");
-		return NO_GO;
+		return differs(f, msg);
 	}
 	return GO;
 }
@@ -174,20 +224,12 @@ enum sw_pf_verdict sw_pf_ordinals(const struct sw_pf_facts *f, struct bg_buf *ms
 {
 	struct sw_set ids[2] = {{0}, {0}};
 	enum sw_pf_verdict v = GO;
-	bool known = sw_cfg_shared(f->sw->cfg);
 
-	for (size_t k = 0; known && k < f->sw->n_inst; k++) {
-		/* Who has never answered is named by other rules. */
-		known = f->sw->inst[k].member.ids.n > 0;
-		sw_set_merge(&ids[f->sw->inst[k].color], &f->sw->inst[k].member.ids);
-	}
-	if (known && !sw_set_equal(&ids[BG_BLUE], &ids[BG_GREEN])) {
+	if (sw_cfg_shared(f->sw->cfg) && all_ids(f->sw, ids) &&
+	    !sw_set_equal(&ids[BG_BLUE], &ids[BG_GREEN])) {
 		two_sets(msg, "blue", "has the static ids", &ids[BG_BLUE], "green", &ids[BG_GREEN]);
-		bg_buf_printf(
-			msg,
-			": partitions of an id that nobody takes over stay where they are until the session time-out (%lld s)",
-			(long long)(longest(f, true) / 1000000));
-		v = NO_GO;
+		bg_buf_puts(msg, ": what an id holds that nobody takes over stays where it is");
+		v = differs(f, msg);
 	}
 	sw_set_free(&ids[0]);
 	sw_set_free(&ids[1]);

@@ -64,6 +64,8 @@ struct json_object *sw_record_to_json(const struct sw_record *r, const char *nam
 	add_opt(o, "id", r->id);
 	bg_json_add_int(o, "base_epoch", r->base_epoch);
 	bg_json_add_bool(o, "hold", r->hold);
+	if (r->resubscribe)
+		bg_json_add_bool(o, "resubscribe", true);
 	add_opt(o, "outcome", r->outcome);
 	add_opt(o, "error", r->error);
 	add_opt(o, "init_from", r->init_from);
@@ -139,6 +141,7 @@ static void get_rest(struct json_object *j, struct sw_record *r)
 		if (strcmp(kinds[i], kind) == 0)
 			r->kind = (enum sw_kind)i;
 	r->hold = bg_json_bool(j, "hold", false);
+	r->resubscribe = bg_json_bool(j, "resubscribe", false);
 	r->rollback_allowed = bg_json_bool(j, "rollback_allowed", false);
 	r->base_epoch = bg_json_int(j, "base_epoch", 0);
 	r->snapshot_epoch = bg_json_int(j, "snapshot_epoch", 0);

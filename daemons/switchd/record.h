@@ -28,7 +28,7 @@ struct sw_record {
 	bool desired_active[2];
 	enum sw_state phase;
 	enum sw_kind kind;
-	bool hold, rollback_allowed;
+	bool hold, rollback_allowed, resubscribe;
 	int64_t started_real_us, soak_until_us, rollback_until_us; /* of the real clock; 0: none */
 	int64_t base_epoch; /* the epoch before the run: what a repeated request expects */
 	char strategy[8];

@@ -149,6 +149,7 @@ struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq)
 	struct sw_run *r = run_new(sw, rq->kind, rq->to);
 
 	r->force = rq->force;
+	r->resubscribe = rq->resubscribe;
 	bg_strlcpy(r->by, rq->by ? rq->by : "", sizeof(r->by));
 	bg_strlcpy(r->reason, rq->reason ? rq->reason : "", sizeof(r->reason));
 	bg_strlcpy(r->init_from, rq->init_from ? rq->init_from : "", sizeof(r->init_from));
@@ -186,6 +187,7 @@ static struct sw_run *run_from_record(struct sw_switch *sw)
 	r->resumed = true; /* it may have been */
 	r->intents = 1;    /* the one that is stored */
 	r->init_handed = sw->handed_of_record;
+	r->resubscribe = rec->resubscribe;
 	bg_strlcpy(r->id, rec->id, sizeof(r->id));
 	bg_strlcpy(r->by, rec->by, sizeof(r->by));
 	bg_strlcpy(r->reason, rec->reason, sizeof(r->reason));

@@ -16,7 +16,7 @@
 struct sw_request {
 	enum sw_kind kind; /* SWITCH, ROLLBACK or INIT */
 	enum bg_color to;
-	bool force;
+	bool force, resubscribe;
 	const char *by, *reason;
 	const char *init_from; /* INIT: "group:G", "earliest", "latest", "committed" */
 };
@@ -50,6 +50,7 @@ struct sw_run {
 	enum sw_state origin; /* where the request found the switch */
 	char id[40], by[128], reason[256], init_from[256];
 	bool force, abort_wanted;
+	bool resubscribe; /* whoever is resumed makes the group rebalance: the colours differ */
 	bool resumed;     /* to may have been told to resume */
 	bool init_handed; /* INIT: sw->handed is what this run chose and made durable */
 	bool ended;
@@ -149,5 +150,7 @@ void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res);
 void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res);
 void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn);
 void sw_run_outcome(struct sw_run *r, const char *outcome);
+/* How long a resume may take; longer where the group is made to rebalance. */
+int64_t sw_run_resume_us(struct sw_run *r);
 
 #endif

@@ -150,11 +150,12 @@ static void on_resumed(void *arg, const struct sw_fan_result *res)
 
 void sw_do_resume_from(struct sw_run *r)
 {
-	struct sw_order o = sw_run_order(r, r->from, r->sw->cfg->resume_us);
+	struct sw_order o = sw_run_order(r, r->from, sw_run_resume_us(r));
 
 	BG_FAILPOINT("switch.back_resume.before");
 	o.all_or_none = false; /* hear everybody: one that works is enough */
 	o.offs = &r->un.offs;
+	o.resubscribe = r->resubscribe; /* to may have joined with what from lacks */
 	o.active = (enum bg_color)r->from;
 	r->call = r->sw->adapter->resume(&o, on_resumed, r);
 }

@@ -38,7 +38,12 @@ void sw_do_check(struct sw_run *r)
 {
 	bg_timer_stop(r->sw->soak);
 	sw_preflight_free(r->preflight);
-	r->preflight = sw_preflight_start(r->sw, r->kind, (enum bg_color)r->to, r->force, on_preflight, r);
+	struct sw_pf_ask ask = {.kind = r->kind,
+				.to = (enum bg_color)r->to,
+				.force = r->force,
+				.resubscribe = r->resubscribe};
+
+	r->preflight = sw_preflight_start(r->sw, &ask, on_preflight, r);
 }
 
 /* ---- INTENT */
@@ -91,6 +96,7 @@ static void fill_intent(struct sw_run *r, enum sw_state phase)
 	rec->from = r->from;
 	rec->to = r->to;
 	rec->base_epoch = r->base_epoch;
+	rec->resubscribe = r->resubscribe;
 	rec->desired_active[0] = rec->desired_active[1] = false;
 	rec->started_real_us = r->started_real_us;
 	rec->soak_until_us = 0;
@@ -157,7 +163,8 @@ static bool enough(const struct sw_run *r, const struct sw_fan_result *res)
 /* May have been started anew, with another configuration, since the preflight. */
 static bool still_fits(struct sw_run *r, struct bg_err *why)
 {
-	struct sw_pf_facts f = {.sw = r->sw, .kind = r->kind, .to = (enum bg_color)r->to};
+	struct sw_pf_facts f = {
+		.sw = r->sw, .kind = r->kind, .to = (enum bg_color)r->to, .resubscribe = r->resubscribe};
 
 	return sw_run_asserts(r) || sw_preflight_members(&f, why);
 }
@@ -373,6 +380,13 @@ void sw_do_unite(struct sw_run *r)
 
 /* ---- RESUMING */
 
+int64_t sw_run_resume_us(struct sw_run *r)
+{
+	/* A group that rebalances waits for what is left over, and then once more for who learns of it. */
+	return r->sw->cfg->resume_us +
+	       (r->resubscribe ? 2 * sw_preflight_gap_us(r->sw, (enum bg_color)r->to) : 0);
+}
+
 void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res)
 {
 	for (size_t i = 0; i < res->n; i++) {
@@ -405,10 +419,11 @@ static void on_resumed(void *arg, const struct sw_fan_result *res)
 
 void sw_do_resume(struct sw_run *r)
 {
-	struct sw_order o = sw_run_order(r, r->to, r->sw->cfg->resume_us);
+	struct sw_order o = sw_run_order(r, r->to, sw_run_resume_us(r));
 
 	BG_FAILPOINT("switch.resume.before");
 	o.offs = &r->un.offs;
+	o.resubscribe = r->resubscribe;
 	o.all_or_none = !sw_run_asserts(r);
 	r->resumed = true;
 	r->resume_us = bg_now_us();

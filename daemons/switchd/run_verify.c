@@ -106,7 +106,7 @@ static void on_verified(void *arg, const struct sw_fan_result *res)
 	BG_FAILPOINT("switch.verify.after");
 	if (t.active == res->n && complete(r) && (first_records_seen(r) || us >= FIRST_RECORD_US)) {
 		sw_fire(r->sw, SW_EV_OK);
-	} else if (us < r->sw->cfg->resume_us) {
+	} else if (us < sw_run_resume_us(r)) {
 		sw_run_later(r, r->verify_polls < 4 ? 5000 : 50000, verify_poll);
 	} else if (t.active == res->n && !complete(r)) {
 		incomplete(r);

@@ -46,7 +46,8 @@ struct fake {
 	struct bg_offs topics, committed[2], ranges;
 	int committed_reads;
 	bool kafka_down;
-	bool takeover; /* partitions go with a resume to whoever has the same ordinal */
+	bool resubscribe; /* asked for by the test */
+	bool takeover;    /* partitions go with a resume to whoever has the same ordinal */
 };
 
 struct fake *fake_new(void); /* two instances a colour; 4 partitions of "orders"; record: UNKNOWN */

@@ -162,7 +162,7 @@ static void test_switch(void **state)
 	(void)state;
 	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
 	_cleanup_run_ struct run r =
-		bgctl(stand_in_url(), "switch green --reason new_release --force --expect-epoch 8");
+		bgctl(stand_in_url(), "switch green --reason new_release --force --resubscribe --expect-epoch 8");
 	expect(&r, 0, "switch of orders accepted: to green, epoch 9, id abc");
 	check_plain(r.out);
 	_cleanup_json_ struct json_object *o = NULL;
@@ -171,6 +171,7 @@ static void test_switch(void **state)
 	assert_string_equal(bg_json_str(o, "to", ""), "green");
 	assert_string_equal(bg_json_str(o, "reason", ""), "new release");
 	assert_true(bg_json_bool(o, "force", false));
+	assert_true(bg_json_bool(o, "resubscribe", false));
 	assert_int_equal(bg_json_int(o, "expect_epoch", -1), 8);
 	_cleanup_run_ struct run json = bgctl(stand_in_url(), "switch green --json");
 	expect(&json, 0, "\"id\": \"abc\"");

@@ -83,6 +83,7 @@ static struct asked judge(struct fake *f, bool force)
 				 .kafka_ok = true,
 				 .topics = &f->topics,
 				 .health_ok = true,
+				 .resubscribe = f->resubscribe,
 				 .brokers = 1};
 	struct asked a = {.why = BG_ERR_INIT};
 	_cleanup_json_ struct json_object *rules = NULL;
@@ -166,6 +167,34 @@ static void one_instance_may_have_several_ordinals(void **state)
 	assert_true(judge(f, false).go);
 }
 
+/* The way out, and what it costs. */
+static void resubscribe_lifts_topics_and_ordinals(void **state)
+{
+	struct fake *f = *state;
+	struct asked a;
+
+	fake_active(f, BG_BLUE, 3);
+	assert_int_equal(sw_preflight_gap_us(f->sw, BG_GREEN), 0);
+	for (size_t k = 2; k < 4; k++)
+		sw_set_add(&member(f, k)->topics, "more");
+	no_go(f, "same-topics", "--resubscribe is the way out", "3000 ms");
+	f->resubscribe = true;
+	a = judge(f, false);
+	if (!a.go)
+		fail_msg("no go: %s", a.why.msg);
+	/* To has an id less: what it held is waited out. One more: a heartbeat. */
+	sw_set_free(&member(f, 3)->ids);
+	sw_set_add(&member(f, 3)->ids, "orders-9");
+	assert_int_equal(sw_preflight_gap_us(f->sw, BG_GREEN), 45000000);
+	assert_true(judge(f, false).go);
+	sw_set_add(&member(f, 3)->ids, "orders-1");
+	assert_int_equal(sw_preflight_gap_us(f->sw, BG_GREEN), 3000000);
+	assert_int_equal(sw_preflight_gap_us(f->sw, BG_BLUE), 45000000);
+	/* No way out of another assignor. */
+	strcpy(member(f, 2)->assignor, "range");
+	no_go(f, "same-assignor", "INCONSISTENT_GROUP_PROTOCOL", "--resubscribe");
+}
+
 static void to_must_subscribe_to_what_is_handed_over(void **state)
 {
 	struct fake *f = *state;
@@ -225,6 +254,12 @@ static void eager_needs_no_commits(void **state)
 	assert_string_equal(outcome(f), "done");
 }
 
+static void green0_failed(struct sw_inst *i, struct fake_say *say)
+{
+	if (strcmp(i->name, "green-0") == 0)
+		say->verdict = SW_V_REFUSED;
+}
+
 static void green1_has_more_topics(struct sw_inst *i, struct fake_say *say)
 {
 	(void)say;
@@ -266,6 +301,30 @@ static void partitions_that_stay_behind_end_the_switch(void **state)
 	assert_int_equal(f->sw->rec.active, BG_BLUE);
 }
 
+static void resubscribe_goes_with_the_resume(void **state)
+{
+	struct fake *f = *state;
+	struct sw_request rq = {.kind = SW_KIND_SWITCH, .to = BG_GREEN, .resubscribe = true, .by = "test"};
+	struct fake_call *c;
+
+	fake_active(f, BG_BLUE, 1);
+	for (size_t k = 2; k < 4; k++)
+		sw_set_add(&member(f, k)->topics, "more");
+	sw_run_start(f->sw, &rq);
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	c = fake_await(f, "resume");
+	assert_true(c->order.resubscribe);
+	assert_true(c->order.deadline_us >= f->sw->cfg->resume_us + 3000000);
+	assert_non_null(strstr(f->record, "\"resubscribe\":true"));
+	fake_answer(f, "resume", green0_failed);
+	fake_answer(f, "pause", NULL);
+	/* What green brought with it may be on blue's members now. */
+	assert_true(fake_await(f, "resume")->order.resubscribe);
+	fake_all_well(f, SW_IDLE);
+	assert_string_equal(outcome(f), "rolled_back");
+}
+
 static void init_and_rollback(void **state)
 {
 	struct fake *f = *state;
@@ -303,6 +362,8 @@ int main(void)
 		T(a_paused_colour_that_holds_nothing_is_fine),
 		T(what_differs_is_named_with_both_values),
 		T(one_instance_may_have_several_ordinals),
+		T(resubscribe_lifts_topics_and_ordinals),
+		T(resubscribe_goes_with_the_resume),
 		T(to_must_subscribe_to_what_is_handed_over),
 		T(the_group_is_read_once),
 		T(eager_needs_no_commits),

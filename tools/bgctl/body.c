@@ -15,6 +15,8 @@ struct json_object *ctl_body(const struct ctl *c)
 		bg_json_add_str(o, "reason", c->reason);
 	if (c->force)
 		bg_json_add_bool(o, "force", true);
+	if (c->resubscribe)
+		bg_json_add_bool(o, "resubscribe", true);
 	return o;
 }
 

@@ -4,7 +4,7 @@
 
 #include "bgctl/ctl.h"
 
-/* {"expect_epoch","reason","force"} as the options say; the caller owns it. */
+/* {"expect_epoch","reason","force","resubscribe"} as the options say; the caller owns it. */
 struct json_object *ctl_body(const struct ctl *c);
 /* 0, or CTL_USAGE (said why). */
 int ctl_need_color(struct ctl *c, const char *word);

@@ -24,6 +24,7 @@ enum {
 	O_FROM = 1u << 5,
 	O_LIMIT = 1u << 6,
 	O_EXPECT = 1u << 7,
+	O_RESUBSCRIBE = 1u << 8,
 };
 
 static const struct command {
@@ -41,12 +42,15 @@ static const struct command {
 	 "(what the colours' own groups have). Nothing is ever started from a guess.\n"},
 	{"status", cmd_status, "read", 0, 0, O_JSON_, "", "the active colour, instances, lag, last switch",
 	 "Without -s, and with several switches, lists them.\n"},
-	{"switch", cmd_switch, "operate", 1, 1, O_WAIT | O_DRY_RUN | O_FORCE | O_REASON | O_EXPECT | O_JSON_,
-	 "blue|green", "make the colour the active one",
+	{"switch", cmd_switch, "operate", 1, 1,
+	 O_WAIT | O_DRY_RUN | O_FORCE | O_RESUBSCRIBE | O_REASON | O_EXPECT | O_JSON_, "blue|green",
+	 "make the colour the active one",
 	 "Preflight, pause, hand the offsets over, resume. --dry-run: the preflight only.\n"
-	 "--force passes over those no-go rules that may be passed over; it is logged.\n"},
-	{"rollback", cmd_rollback, "operate", 0, 0, O_WAIT | O_FORCE | O_REASON | O_EXPECT | O_JSON_, "",
-	 "go back to the colour before",
+	 "--force passes over those no-go rules that may be passed over; it is logged.\n"
+	 "--resubscribe (strategy C) lets topics or ordinals differ: the group rebalances,\n"
+	 "and partitions stand still; the preflight says for how long.\n"},
+	{"rollback", cmd_rollback, "operate", 0, 0,
+	 O_WAIT | O_FORCE | O_RESUBSCRIBE | O_REASON | O_EXPECT | O_JSON_, "", "go back to the colour before",
 	 "Within the rollback window of the last switch. As fast as a switch.\n"},
 	{"abort", cmd_abort, "operate", 0, 0, O_WAIT | O_REASON | O_EXPECT | O_JSON_, "",
 	 "end the running switch, back to where it came from", ""},
@@ -72,7 +76,8 @@ enum {
 	V_REASON,
 	V_FROM,
 	V_LIMIT,
-	V_EXPECT
+	V_EXPECT,
+	V_RESUBSCRIBE
 };
 
 static const struct option options[] = {
@@ -83,6 +88,7 @@ static const struct option options[] = {
 	{"wait", no_argument, NULL, V_WAIT},
 	{"dry-run", no_argument, NULL, V_DRY_RUN},
 	{"force", no_argument, NULL, V_FORCE},
+	{"resubscribe", no_argument, NULL, V_RESUBSCRIBE},
 	{"reason", required_argument, NULL, V_REASON},
 	{"from", required_argument, NULL, V_FROM},
 	{"limit", required_argument, NULL, V_LIMIT},
@@ -101,6 +107,8 @@ static const struct {
 	{O_WAIT, V_WAIT, "  --wait              follow it to its end; the exit status says how it ended\n"},
 	{O_DRY_RUN, V_DRY_RUN, "  --dry-run           only say what the preflight says\n"},
 	{O_FORCE, V_FORCE, "  --force             pass over no-go rules that may be passed over\n"},
+	{O_RESUBSCRIBE, V_RESUBSCRIBE,
+	 "  --resubscribe       topics or ordinals differ: let the group rebalance\n"},
 	{O_REASON, V_REASON, "  --reason TEXT       kept in the record and the history\n"},
 	{O_EXPECT, V_EXPECT, "  --expect-epoch N    refused when the epoch is another one by now\n"},
 	{O_LIMIT, V_LIMIT, "  --limit N           at most so many (1-1000, default 20)\n"},
@@ -199,6 +207,8 @@ static bool take(struct ctl *c, int opt, char *value)
 		return c->dry_run = true;
 	case V_FORCE:
 		return c->force = true;
+	case V_RESUBSCRIBE:
+		return c->resubscribe = true;
 	default:
 		return false;
 	}

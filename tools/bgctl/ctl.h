@@ -27,7 +27,7 @@ struct ctl {
 	const char *reason, *from;
 	int64_t expect_epoch; /* -1: not given */
 	int64_t limit;
-	bool json, wait, dry_run, force;
+	bool json, wait, dry_run, force, resubscribe;
 	bool color; /* of the output: escape codes may be written */
 	char **args;
 	int nargs;
