@@ -11,6 +11,7 @@
 #   BG_STRATEGY   D (default): a group for each colour; C: takeover, one group, named as the switch
 #   BG_HANDOVER   committed (default) or eager;   BG_PARTITIONS  8;   BG_RATE  records/s, 2000
 #   BG_INSTANCES  the consumers, an array;   BG_ORDINALS  "green-0:0,1 …" for those with several (C)
+#   BG_RELAYED    consumers that bg-switchd reaches by a relay, whose process is NAME-relay: SIGSTOP cuts it
 #   BG_SWITCH_INI, BG_CONSUMER_INI  further lines of [switch:NAME] and [consumer]
 #   BG_HELD       partitions that a colour holds, when there are more topics
 # shellcheck disable=SC2034 # VERDICT is a result for the caller
@@ -22,16 +23,19 @@ declare -gA BG_URL # of each instance, `switchd` and `producerd`
 
 bg_sock() { echo "$BG_DIR/run/$1.sock"; }
 
+bg_give_url() {
+	bg_free_port
+	BG_URL[$1]=http://127.0.0.1:$BG_PORT
+}
+
 bg_env_config() {
 	local i
 	BG_DIR=$1
 	: "${BG_SWITCH:=orders}" "${BG_STRATEGY:=D}" "${BG_HANDOVER:=committed}" "${BG_PARTITIONS:=8}" "${BG_RATE:=2000}"
 	BG_TOPIC=$BG_SWITCH
 	mkdir -p "$BG_DIR"/{etc,run,log,ledger,state}
-	for i in "${BG_INSTANCES[@]}" switchd producerd; do
-		bg_free_port
-		BG_URL[$i]=http://127.0.0.1:$BG_PORT
-	done
+	for i in "${BG_INSTANCES[@]}" switchd producerd; do bg_give_url "$i"; done
+	for i in ${BG_RELAYED:-}; do bg_give_url "$i-relay"; done
 	bg_write_consumerd >"$BG_DIR/etc/consumerd.ini"
 	bg_write_switchd >"$BG_DIR/etc/switchd.ini"
 	bg_write_producerd >"$BG_DIR/etc/producerd.ini"
@@ -94,6 +98,7 @@ bg_write_instance() {
 		printf '%s\n' "consumer.group = $BG_SWITCH-$color" "peer-group = $BG_SWITCH-$other"
 	fi
 	for n in $(bg_ordinals_of "$1"); do echo "ordinals = $n"; done
+	[ -z "${BG_URL["$1-relay"]:-}" ] || echo "consumer.url = ${BG_URL["$1-relay"]}"
 }
 
 bg_write_switchd() {
@@ -121,7 +126,7 @@ bg_write_switchd() {
 		printf '%s\n' "blue-group = $BG_SWITCH-blue" "green-group = $BG_SWITCH-green"
 	fi
 	for i in "${BG_INSTANCES[@]}"; do
-		echo "${i%-*}-endpoint = ${BG_URL[$i]}"
+		echo "${i%-*}-endpoint = ${BG_URL["$i-relay"]:-${BG_URL[$i]}}"
 	done
 	[ -z "${BG_SWITCH_INI:-}" ] || echo "$BG_SWITCH_INI"
 }
@@ -145,6 +150,9 @@ bg_write_producerd() {
 }
 
 bg_start_consumer() { bg_spawn "$1" "$BG_BIN/bg-consumerd" -c "$BG_DIR/etc/consumerd.ini" -i "$1"; }
+bg_start_relay() {
+	bg_spawn "$1-relay" "$BG_BIN/tests/lib/bg-relay" "${BG_URL["$1-relay"]#http://}" "${BG_URL[$1]#http://}"
+}
 bg_start_switchd() { bg_spawn switchd "$BG_BIN/bg-switchd" -c "$BG_DIR/etc/switchd.ini"; }
 bg_start_producer() { bg_spawn producerd "$BG_BIN/bg-producerd" -c "$BG_DIR/etc/producerd.ini"; }
 
@@ -153,6 +161,7 @@ bg_start_producer() { bg_spawn producerd "$BG_BIN/bg-producerd" -c "$BG_DIR/etc/
 bg_env_up() {
 	local i
 	bg_start_producer
+	for i in ${BG_RELAYED:-}; do bg_start_relay "$i"; done
 	for i in "${BG_INSTANCES[@]}"; do bg_start_consumer "$i"; done
 	bg_start_switchd
 	if [ "$BG_STRATEGY" = C ]; then

@@ -12,3 +12,6 @@ tests_lib_bg_pacing_LDADD = libbgcommon.a $(RDKAFKA_LIBS)
 noinst_PROGRAMS += tests/lib/bg-outsider
 tests_lib_bg_outsider_SOURCES = tests/lib/bg-outsider.c
 tests_lib_bg_outsider_LDADD = $(RDKAFKA_LIBS)
+noinst_PROGRAMS += tests/lib/bg-relay
+tests_lib_bg_relay_SOURCES = tests/lib/bg-relay.c
+tests_lib_bg_relay_LDADD = $(EVENT_LIBS)
