@@ -36,7 +36,9 @@ static struct {
 	struct waiter now[MAX_WAITERS], next[MAX_WAITERS];
 	size_t nnow, nnext;
 	struct bg_offs sent;
-	int64_t sent_floor; /* the f of `sent`, when it has every started partition; else 0 */
+	struct bg_offs carried; /* of the same commit, what is mirrored from the other colour */
+	bool mirror;            /* nothing but that: not to be repeated */
+	int64_t sent_floor;     /* the f of `sent`, when it has every started partition; else 0 */
 } m;
 
 static void send_commit(struct con *c);
@@ -91,8 +93,9 @@ void con_commit_detach(struct con *c)
 	m.kq = NULL;
 	m.queue = NULL;
 	m.rk = NULL;
-	m.outstanding = m.again = false;
+	m.outstanding = m.again = m.mirror = false;
 	bg_offs_free(&m.sent);
+	bg_offs_free(&m.carried);
 	answer(m.now, &m.nnow, RD_KAFKA_RESP_ERR__DESTROY);
 	answer(m.next, &m.nnext, RD_KAFKA_RESP_ERR__DESTROY);
 }
@@ -149,7 +152,15 @@ static void note_committed(struct con *c)
 		if (p) {
 			p->committed = o->offset;
 			p->committed_epoch = o->epoch;
+			p->mirrored = -1; /* it was written over */
 		}
+	}
+	for (size_t i = 0; i < m.carried.n; i++) {
+		const struct bg_off *o = &m.carried.v[i];
+		struct con_part *p = con_part_find(&c->parts, o->topic, o->partition);
+
+		if (p && p->assigned)
+			con_part_set_mirrored(p, o->offset, o->epoch, o->color);
 	}
 }
 
@@ -160,6 +171,19 @@ static rd_kafka_resp_err_t first_error(rd_kafka_resp_err_t err, const rd_kafka_t
 	return err;
 }
 
+/* What waited for the mirror goes now, whatever came of it. */
+static void end_mirror(struct con *c, rd_kafka_resp_err_t err)
+{
+	m.mirror = false;
+	if (!err)
+		note_committed(c);
+	else if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
+		con_source_fenced(c, "identity_in_use");
+	answer(m.now, &m.nnow, err);
+	if (err != RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && m.rk && !m.outstanding && (m.again || m.nnext))
+		send_commit(c);
+}
+
 static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *l,
 		      void *opaque)
 {
@@ -168,8 +192,12 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 	if (rk != m.rk || !m.outstanding)
 		return;
 	m.outstanding = false;
-	m.last_us = bg_now_us() - m.sent_us;
 	err = first_error(err, l);
+	if (m.mirror) {
+		end_mirror(c, err);
+		return;
+	}
+	m.last_us = bg_now_us() - m.sent_us;
 	if (!err) {
 		note_committed(c);
 		con_ledger_offsets(c, "commit_ok", &m.sent, NULL);
@@ -199,31 +227,48 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 	con_stop_check(c);
 }
 
-/* Everything that is acknowledged and not committed; with `force` every position. */
+static void add(rd_kafka_topic_partition_list_t *l, struct con *c, const struct bg_off *o)
+{
+	struct bg_meta meta = {
+		.epoch = o->epoch, .floor = con_epochs_highest(&c->ep), .mirrored = o->mirrored};
+	rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(l, o->topic, o->partition);
+	char text[BG_META_MAX];
+
+	tp->offset = o->offset;
+	if (c->cfg.mode != CON_HANDOVER)
+		return;
+	meta.floor = BG_MAX(BG_MAX(meta.floor, o->floor), meta.epoch);
+	bg_strlcpy(meta.color, o->color, sizeof meta.color);
+	tp->metadata_size = (size_t)bg_meta_format(text, &meta);
+	tp->metadata = bg_xstrndup(text, tp->metadata_size);
+}
+
+/* Everything that is acknowledged and not committed; with `force` every position, or the mirrored one that leads it. */
 static rd_kafka_topic_partition_list_t *build(struct con *c, bool force)
 {
 	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(8);
 
 	bg_offs_free(&m.sent);
+	bg_offs_free(&m.carried);
 	m.sent_floor = force ? con_epochs_highest(&c->ep) : 0;
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
-		struct bg_meta meta = {.epoch = p->epoch, .floor = con_epochs_highest(&c->ep)};
-		rd_kafka_topic_partition_t *tp;
-		char text[BG_META_MAX];
+		struct bg_off *o;
 
 		if (!con_part_wants_commit(p) && !(force && p->assigned && p->started && p->acked >= 0))
 			continue;
-		if (meta.floor < meta.epoch)
-			meta.floor = meta.epoch;
-		snprintf(meta.color, sizeof meta.color, "%s", bg_color_name(c->cfg.color));
-		tp = rd_kafka_topic_partition_list_add(l, p->topic, p->partition);
-		tp->offset = p->acked;
-		if (c->cfg.mode == CON_HANDOVER) {
-			tp->metadata_size = (size_t)bg_meta_format(text, &meta);
-			tp->metadata = bg_xstrndup(text, tp->metadata_size);
+		o = bg_offs_at(con_part_mirror_leads(p) ? &m.carried : &m.sent, p->topic, p->partition);
+		o->offset = p->acked;
+		o->epoch = p->epoch;
+		bg_strlcpy(o->color, bg_color_name(c->cfg.color), sizeof o->color);
+		if (con_part_mirror_leads(p)) {
+			/* The group's mark never falls; only f is told. */
+			o->offset = p->mirrored;
+			o->epoch = p->mirrored_epoch;
+			o->mirrored = true;
+			bg_strlcpy(o->color, p->mirrored_color, sizeof o->color);
 		}
-		bg_offs_set(&m.sent, p->topic, p->partition, p->acked, p->epoch);
+		add(l, c, o);
 	}
 	return l;
 }
@@ -295,4 +340,27 @@ void con_commit_tick(struct con *c)
 {
 	if (m.rk && !m.outstanding && con_commit_dirty(c))
 		con_commit_request(c, false, NULL, NULL);
+}
+
+bool con_commit_mirror(struct con *c, const struct bg_offs *offs, con_commit_fn fn, void *arg)
+{
+	rd_kafka_topic_partition_list_t *l;
+	rd_kafka_resp_err_t err;
+
+	if (!m.rk || m.outstanding || m.again || m.nnow || m.nnext || bg_timer_pending(m.retry) ||
+	    con_commit_proof_pending(c) || con_source_rejoining(c))
+		return false;
+	bg_offs_free(&m.sent);
+	bg_offs_copy(&m.carried, offs);
+	m.sent_floor = 0;
+	l = rd_kafka_topic_partition_list_new((int)offs->n);
+	for (size_t i = 0; i < offs->n; i++)
+		add(l, c, &offs->v[i]);
+	err = rd_kafka_commit_queue(m.rk, l, m.queue, on_commit, c);
+	rd_kafka_topic_partition_list_destroy(l);
+	if (err)
+		return false;
+	m.outstanding = m.mirror = true;
+	m.now[m.nnow++] = (struct waiter){.fn = fn, .arg = arg};
+	return true;
 }

@@ -19,6 +19,12 @@ void con_commit_detach(struct con *c); /* waiting callbacks end with _DESTROY */
  * broker must say that we are still ourselves). At most 64 wait; more end with _QUEUE_FULL.
  */
 void con_commit_request(struct con *c, bool force, con_commit_fn fn, void *arg);
+/*
+ * Commit another colour's offsets, each with its own epoch and colour and m=1; f is never lowered. Only while nothing
+ * else is committed or wants to be (false: not now), so that neither can land on the other. Tried once: fn is called
+ * with the broker's answer. While it is outstanding own commits wait for it.
+ */
+bool con_commit_mirror(struct con *c, const struct bg_offs *offs, con_commit_fn fn, void *arg);
 /* Is anything acknowledged that the broker has not confirmed? */
 bool con_commit_dirty(const struct con *c);
 /*

@@ -45,6 +45,7 @@ struct con_config {
 /* What a reload may change. */
 struct con_tunables {
 	int64_t drain_timeout_us, commit_interval_us, stall_guard_us;
+	int64_t mirror_interval_us; /* 0: off */
 	int max_in_flight;
 };
 

@@ -35,6 +35,8 @@ static const struct bg_conf_key table[] = {
 	 "A loop that stood still longer hands out nothing until the broker has confirmed a commit; keep it below heartbeat.interval.ms."},
 	{"consumer", "commit-interval", BG_CONF_DURATION, "1 s", 10000, 600000000, NULL, BG_CONF_RELOAD,
 	 "How often acknowledged offsets are committed."},
+	{"consumer", "mirror-interval", BG_CONF_DURATION, "5 s", 0, 600000000, NULL, BG_CONF_RELOAD,
+	 "Mode handover: how often a paused instance mirrors the other colour's committed offsets into its own group; 0 s: never."},
 	{"consumer", "max-in-flight", BG_CONF_INT, "1000", 1, 100000, NULL, BG_CONF_RELOAD,
 	 "Records of one partition in the handler at the same time."},
 	{"consumer", "require-epoch", BG_CONF_ENUM, "auto", 0, 0, "auto|no", 0,
@@ -158,6 +160,7 @@ void con_conf_tune(struct con *c, const struct bg_conf *conf)
 {
 	c->tun.drain_timeout_us = bg_conf_int(conf, "consumer", "drain-timeout");
 	c->tun.commit_interval_us = bg_conf_int(conf, "consumer", "commit-interval");
+	c->tun.mirror_interval_us = bg_conf_int(conf, "consumer", "mirror-interval");
 	c->tun.stall_guard_us = bg_conf_int(conf, "consumer", "stall-guard");
 	c->tun.max_in_flight = (int)bg_conf_int(conf, "consumer", "max-in-flight");
 }

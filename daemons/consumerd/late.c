@@ -78,6 +78,11 @@ static void learned(struct con_reading *r)
 
 		if (!p || !p->assigned || o->offset < 0 || (p->started && con_working(c)))
 			continue;
+		if (o->mirrored) {
+			/* How far the other colour came: no position of ours, and no commit of ours. */
+			con_part_set_mirrored(p, o->offset, o->epoch, o->color);
+			continue;
+		}
 		p->committed = o->offset;
 		p->committed_epoch = o->epoch;
 		con_part_learn(p, o->offset, o->epoch);

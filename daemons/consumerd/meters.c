@@ -7,10 +7,11 @@
 
 #include "common/mem.h"
 #include "consumerd/commit.h"
+#include "consumerd/mirror.h"
 
 struct con_meters {
 	struct bg_series *records, *bytes, *errors, *skipped, *in_flight, *epoch, *active_color, *latency,
-		*connected, *commit;
+		*connected, *commit, *mirrored, *last_mirror;
 	struct bg_metric *state, *version, *lag, *position, *committed;
 	struct bg_series *lag_sum;
 	int64_t last_us;
@@ -30,7 +31,8 @@ static void scrape_parts(struct con *c)
 	for (size_t i = 0; i < c->parts.n; i++) {
 		const struct con_part *p = c->parts.v[i];
 		const struct bg_off *r = bg_offs_find(&c->ranges, p->topic, p->partition);
-		double lag = r && p->acked >= 0 && r->floor > p->acked ? (double)(r->floor - p->acked) : 0;
+		int64_t reached = con_part_reached(p);
+		double lag = r && reached >= 0 && r->floor > reached ? (double)(r->floor - reached) : 0;
 		char part[16];
 
 		if (!p->assigned)
@@ -42,7 +44,7 @@ static void scrape_parts(struct con *c)
 		bg_series_set(bg_series(m->position, "topic", p->topic, "partition", part, NULL),
 			      (double)p->position);
 		bg_series_set(bg_series(m->committed, "topic", p->topic, "partition", part, NULL),
-			      (double)p->committed);
+			      (double)(con_part_mirror_leads(p) ? p->mirrored : p->committed));
 		sum += lag;
 	}
 	bg_series_set(m->lag_sum, sum);
@@ -56,6 +58,8 @@ static void on_scrape(void *arg)
 	bg_series_add(m->records, (double)c->records_total - bg_series_value(m->records));
 	bg_series_add(m->bytes, (double)c->bytes_total - bg_series_value(m->bytes));
 	bg_series_add(m->errors, (double)c->errors_total - bg_series_value(m->errors));
+	bg_series_add(m->mirrored, (double)con_mirror_total(c) - bg_series_value(m->mirrored));
+	bg_series_set(m->last_mirror, (double)con_mirror_last_real_us(c) / 1e6);
 	bg_series_set(m->in_flight, c->parts.in_flight);
 	bg_series_set(m->epoch, (double)con_epochs_highest(&c->ep));
 	bg_series_set(m->connected, c->connected);
@@ -103,6 +107,11 @@ void con_meters_init(struct con *c)
 		labelled(c, gauge(c, "kafka_consumer_active_color", "1 while this instance is ACTIVE."));
 	m->commit =
 		labelled(c, gauge(c, "bg_consumer_last_commit_seconds", "Round trip of the last commit."));
+	m->mirrored = counter(
+		c, "bg_consumer_mirrored_commits_total",
+		"Commits of the other colour's group that were mirrored into the own one while PAUSED, one for each partition.");
+	m->last_mirror = labelled(c, gauge(c, "bg_consumer_last_mirror_timestamp_seconds",
+					   "When commits were last mirrored, seconds since 1970; 0: never."));
 	m->latency = labelled(c, bg_metric(c->metrics, BG_HISTOGRAM, "bg_consumer_handler_seconds",
 					   "Time a record spends in the handler."));
 	m->state = gauge(c, "kafka_consumer_lifecycle_state", "1 for the present state.");

@@ -111,7 +111,7 @@ struct con_part *con_part_get(struct con_parts *ps, const char *topic, int32_t p
 	p = bg_xcalloc(1, sizeof *p);
 	p->topic = bg_xstrdup(topic);
 	p->partition = partition;
-	p->position = p->acked = p->committed = p->ahead_from = p->gap_at = -1;
+	p->position = p->acked = p->committed = p->mirrored = p->ahead_from = p->gap_at = -1;
 	ps->v = bg_xgrow(ps->v, &ps->cap, ps->n + 1, sizeof *ps->v);
 	memmove(ps->v + i + 1, ps->v + i, (ps->n - i) * sizeof *ps->v);
 	ps->v[i] = p;
@@ -301,6 +301,7 @@ void con_part_take_away(struct con_parts *ps, struct con_part *p)
 	/* What is still in the handler may be done or not: only what was acknowledged counts. */
 	p->position = p->acked;
 	p->assigned = p->started = p->revoking = p->failed = p->dead = false;
+	p->mirrored = -1; /* the next owner may write over it */
 	p->why = 0;
 }
 
@@ -308,4 +309,21 @@ bool con_part_wants_commit(const struct con_part *p)
 {
 	return p->assigned && p->started && p->acked >= 0 &&
 	       (p->acked != p->committed || p->epoch != p->committed_epoch);
+}
+
+void con_part_set_mirrored(struct con_part *p, int64_t offset, int64_t epoch, const char *color)
+{
+	p->mirrored = offset;
+	p->mirrored_epoch = epoch;
+	bg_strlcpy(p->mirrored_color, color, sizeof p->mirrored_color);
+}
+
+bool con_part_mirror_leads(const struct con_part *p)
+{
+	return bg_off_better(p->mirrored, p->mirrored_epoch, p->acked, p->epoch);
+}
+
+int64_t con_part_reached(const struct con_part *p)
+{
+	return con_part_mirror_leads(p) ? p->mirrored : p->acked;
 }

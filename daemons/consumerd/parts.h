@@ -61,6 +61,9 @@ struct con_part {
 	int64_t acked;      /* lowest not acknowledged = committable; -1 unknown */
 	int64_t epoch;      /* under which position and acked were reached */
 	int64_t committed, committed_epoch;
+	/* The group's commit when it is a mirrored one (mirror.c): never the own position, never "of this epoch". */
+	int64_t mirrored, mirrored_epoch; /* -1: none */
+	char mirrored_color[8];
 	int64_t fetch_next;     /* what was asked of Kafka: the lowest offset that may come */
 	int64_t gap_at, gap_to; /* the gap that is being asked for again; -1: none */
 	int gaps_confirmed;
@@ -117,5 +120,11 @@ void con_part_drop_pending(struct con_parts *ps, struct con_part *p);
 void con_part_take_away(struct con_parts *ps, struct con_part *p);
 /* Is all acknowledged, and is there something newer than the commit? */
 bool con_part_wants_commit(const struct con_part *p);
+/* The group's commit of it is a mirrored one: color processed up to offset under epoch. */
+void con_part_set_mirrored(struct con_part *p, int64_t offset, int64_t epoch, const char *color);
+/* Is the mirrored commit better than what we reached ourselves? */
+bool con_part_mirror_leads(const struct con_part *p);
+/* How far the group has come, whoever processed: what a lag is counted from. -1: unknown. */
+int64_t con_part_reached(const struct con_part *p);
 
 #endif

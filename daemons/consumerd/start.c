@@ -12,6 +12,7 @@
 #include "consumerd/commands.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/mirror.h"
 #include "consumerd/reading.h"
 #include "consumerd/source.h"
 #include "consumerd/start_int.h"
@@ -239,6 +240,8 @@ static void begin(struct con *c)
 	con_source_join(c);
 	if (!con_source_joined(c) || !c->all.n)
 		return; /* con_start_assigned and con_connected go on */
+	if (con_mirror_busy(c))
+		return; /* it would land on the commit of the start; its end calls con_start_again */
 	/* Asked first: the answer is on its way while the partitions are set going. */
 	con_read_commits(c, m.gen, begin_read);
 	if (!m.adopt)

@@ -6,6 +6,7 @@
 #include "consumerd/answers.h"
 #include "consumerd/faults.h"
 #include "consumerd/meters.h"
+#include "consumerd/mirror.h"
 #include "consumerd/source.h"
 
 /* The end of the log as far as we know without asking: from the fetches of a running one, else as last read. */
@@ -25,20 +26,22 @@ static int64_t high_of(struct con *c, const struct con_part *p)
 static struct json_object *part_json(struct con *c, const struct con_part *p)
 {
 	struct json_object *o = json_object_new_object();
-	int64_t high = high_of(c, p);
+	int64_t high = high_of(c, p), reached = con_part_reached(p);
 
 	bg_json_add_str(o, "topic", p->topic);
 	bg_json_add_int(o, "partition", p->partition);
 	bg_json_add_int(o, "position", p->position);
-	bg_json_add_int(o, "committed", p->committed);
+	bg_json_add_int(o, "committed", con_part_mirror_leads(p) ? p->mirrored : p->committed);
 	bg_json_add_int(o, "epoch", p->epoch);
 	bg_json_add_int(o, "high", high);
-	bg_json_add_int(o, "lag", high >= 0 && p->acked >= 0 && high > p->acked ? high - p->acked : 0);
+	bg_json_add_int(o, "lag", high >= 0 && reached >= 0 && high > reached ? high - reached : 0);
 	bg_json_add_int(o, "first_record_us", p->first_us);
 	bg_json_add_int(o, "last_record_us", p->last_us);
 	bg_json_add_int(o, "in_flight", p->nout);
 	bg_json_add_int(o, "records", (int64_t)p->records);
 	bg_json_add_bool(o, "started", p->started);
+	if (con_part_mirror_leads(p))
+		bg_json_add_bool(o, "mirrored", true);
 	if (p->why & CON_WHY_NO_OFFSET)
 		bg_json_add_bool(o, "needs_offset", true);
 	if (p->failed)
@@ -62,6 +65,7 @@ static void add_membership(struct con *c, struct json_object *o)
 struct json_object *con_status_json(struct con *c)
 {
 	struct json_object *o = con_answer_base(c), *list = json_object_new_array();
+	int64_t mirrored_us;
 	char since[32];
 
 	bg_json_add_int(o, "work_epoch", c->work_epoch);
@@ -82,6 +86,10 @@ struct json_object *con_status_json(struct con *c)
 	bg_json_add_int(o, "records_total", (int64_t)c->records_total);
 	bg_json_add_int(o, "errors_total", (int64_t)c->errors_total);
 	con_meters_rates(c, o);
+	bg_json_add_int(o, "mirrored_commits_total", con_mirror_total(c));
+	mirrored_us = con_mirror_last_real_us(c);
+	bg_json_add_str(o, "last_mirror",
+			mirrored_us ? bg_format_time(since, sizeof since, mirrored_us) : NULL);
 	bg_json_add_str(o, "last_error", c->last_error[0] ? c->last_error : NULL);
 	bg_json_add_str(o, "cause", c->cause[0] ? c->cause : NULL);
 	bg_json_add(o, "faults", con_faults_json(c));

@@ -136,11 +136,25 @@ static void stop_daemon(int signo)
 		assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void write_ini(const char *mirror_interval)
+{
+	_cleanup_free_ char *ini = bg_xasprintf("%s/c.ini", w.dir);
+	FILE *f = fopen(ini, "w");
+
+	assert_non_null(f);
+	fprintf(f,
+		"[consumer]\nswitch = orders\ntopics = orders\ngroup = blue\npeer-group = green\n"
+		"handler = null\nstate-dir = %s/state\ncommit-interval = 100 ms\nmirror-interval = %s\n"
+		"[ledger]\npath = %s/ledger\n"
+		"[http]\nlisten = none\n[control]\nsocket = %s\n[faults]\nenabled = yes\n"
+		"[kafka]\nbootstrap.servers = %s\nfetch.wait.max.ms = 10\nsession.timeout.ms = 6000\n",
+		w.dir, mirror_interval, w.dir, w.sock, rd_kafka_mock_cluster_bootstraps(w.mock));
+	fclose(f);
+}
+
 static int setup(void **state)
 {
 	char err[256];
-	FILE *f;
-	_cleanup_free_ char *ini = NULL;
 
 	(void)state;
 	snprintf(w.dir, sizeof w.dir, "/tmp/bg-mock-XXXXXX");
@@ -150,16 +164,7 @@ static int setup(void **state)
 	w.mock = rd_kafka_mock_cluster_new(w.rk, 1);
 	rd_kafka_mock_topic_create(w.mock, "orders", 2, 1);
 	rd_kafka_brokers_add(w.rk, rd_kafka_mock_cluster_bootstraps(w.mock));
-	ini = bg_xasprintf("%s/c.ini", w.dir);
-	f = fopen(ini, "w");
-	assert_non_null(f);
-	fprintf(f,
-		"[consumer]\nswitch = orders\ntopics = orders\ngroup = blue\npeer-group = green\n"
-		"handler = null\nstate-dir = %s/state\ncommit-interval = 100 ms\n[ledger]\npath = %s/ledger\n"
-		"[http]\nlisten = none\n[control]\nsocket = %s\n[faults]\nenabled = yes\n"
-		"[kafka]\nbootstrap.servers = %s\nfetch.wait.max.ms = 10\nsession.timeout.ms = 6000\n",
-		w.dir, w.dir, w.sock, rd_kafka_mock_cluster_bootstraps(w.mock));
-	fclose(f);
+	write_ini("0 s");
 	w.curl = curl_easy_init();
 	start_daemon();
 	return 0;
@@ -319,6 +324,140 @@ static void without_its_file_only_a_named_resume_counts(void **state)
 	assert_int_equal(resume(8, named), 200);
 }
 
+/* ---- mirrored commits ---- */
+
+/* A group as an outsider sees it. */
+static rd_kafka_t *outsider(const char *group)
+{
+	rd_kafka_conf_t *conf = rd_kafka_conf_new();
+	char err[256];
+	rd_kafka_t *rk;
+
+	rd_kafka_conf_set(conf, "group.id", group, err, sizeof err);
+	rd_kafka_conf_set(conf, "bootstrap.servers", rd_kafka_mock_cluster_bootstraps(w.mock), err,
+			  sizeof err);
+	rk = rd_kafka_new(RD_KAFKA_CONSUMER, conf, err, sizeof err);
+	assert_non_null(rk);
+	return rk;
+}
+
+static void green_commits(int64_t offset, const char *metadata)
+{
+	rd_kafka_t *rk = outsider("green");
+	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(2);
+
+	for (int32_t i = 0; i < 2; i++) {
+		rd_kafka_topic_partition_t *tp = rd_kafka_topic_partition_list_add(l, "orders", i);
+
+		tp->offset = offset;
+		tp->metadata = bg_xstrdup(metadata);
+		tp->metadata_size = strlen(metadata);
+	}
+	assert_int_equal(rd_kafka_commit(rk, l, 0), 0);
+	rd_kafka_topic_partition_list_destroy(l);
+	rd_kafka_destroy(rk);
+}
+
+/* "OFFSET METADATA" of partition 1 in group blue. */
+static const char *blue_has(void)
+{
+	static char text[128];
+	rd_kafka_t *rk = outsider("blue");
+	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new(1);
+
+	rd_kafka_topic_partition_list_add(l, "orders", 1);
+	assert_int_equal(rd_kafka_committed(rk, l, 10000), 0);
+	snprintf(text, sizeof text, "%lld %.*s", (long long)l->elems[0].offset,
+		 (int)l->elems[0].metadata_size, l->elems[0].metadata ? (char *)l->elems[0].metadata : "");
+	rd_kafka_topic_partition_list_destroy(l);
+	rd_kafka_destroy(rk);
+	return text;
+}
+
+static void paused_it_mirrors_the_other_group(void **state)
+{
+	_cleanup_free_ char *before = NULL;
+
+	(void)state;
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":9,\"deadline_ms\":5000}"), 200);
+	before = bg_xstrdup(blue_has());
+	green_commits(40, "bg1;e=7;c=green;f=7"); /* older than its own */
+	write_ini("100 ms");
+	assert_int_equal(call("POST", "/v1/reload", "{}"), 200);
+	usleep(500000);
+	assert_string_equal(blue_has(), before);
+	green_commits(120, "bg1;e=9;c=green;f=9");
+	assert_true(await("mirrored_commits_total", "2", 10));
+	assert_string_equal(blue_has(), "120 bg1;e=9;c=green;f=9;m=1");
+	assert_int_equal(json_object_array_length(bg_json_get(w.answer, "assignment")), 2);
+	/* Its own position is where it was, and a pause still says so. */
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":9}"), 200);
+	assert_string_equal(bg_json_text(bg_json_get(w.answer, "offsets")),
+			    "{\"orders\":[[0,95,8],[1,95,8]]}");
+}
+
+/* The proof of a pause at a later epoch tells f; it must not bring the own old offset back over the mirrored one. */
+static void a_later_proof_keeps_what_was_mirrored(void **state)
+{
+	(void)state;
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":10,\"deadline_ms\":5000}"), 200);
+	assert_true(bg_json_bool(w.answer, "committed", false));
+	assert_string_equal(blue_has(), "120 bg1;e=9;c=green;f=10;m=1");
+}
+
+static void a_mirrored_commit_starts_nobody(void **state)
+{
+	(void)state;
+	assert_int_equal(resume(11, ""), 409);
+	assert_string_equal(word("error"), "offsets_required");
+	assert_string_equal(word("state"), "PAUSED");
+	assert_string_equal(blue_has(), "120 bg1;e=9;c=green;f=10;m=1");
+}
+
+/* tests/model, "a mirror lands after the resume". */
+static void a_resume_waits_for_the_write_on_its_way(void **state)
+{
+	int64_t from;
+
+	(void)state;
+	/* The first is the outsider's, the second the mirror's. */
+	rd_kafka_mock_broker_push_request_error_rtts(w.mock, 1, OFFSET_COMMIT, 2, 0, 0, 0, 1000);
+	green_commits(130, "bg1;e=11;c=green;f=11");
+	usleep(300000); /* the write is on its way */
+	from = bg_now_us();
+	assert_int_equal(
+		call("POST", "/lifecycle/resume",
+		     "{\"epoch\":12,\"deadline_ms\":9000,\"offsets\":{\"orders\":[[0,95,8],[1,95,8]]}}"),
+		200);
+	assert_true(bg_now_us() - from > 300000);
+	assert_true(bg_now_us() - from < 1500000);
+	assert_string_equal(bg_json_text(bg_json_get(w.answer, "offsets")),
+			    "{\"orders\":[[0,130,12],[1,130,12]]}");
+	assert_true(await("state", "ACTIVE", 5));
+	usleep(300000); /* nothing is mirrored at work */
+	assert_string_equal(blue_has(), "130 bg1;e=12;c=blue;f=12");
+	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":13,\"deadline_ms\":5000}"), 200);
+}
+
+/* The broker refuses the old member's write once the new one has joined: the start waits no longer than for that. */
+static void a_write_that_is_not_answered_costs_the_handle_only(void **state)
+{
+	int64_t from;
+
+	(void)state;
+	rd_kafka_mock_broker_push_request_error_rtts(w.mock, 1, OFFSET_COMMIT, 2, 0, 0, 0, 25000);
+	green_commits(140, "bg1;e=13;c=green;f=13");
+	usleep(300000);
+	from = bg_now_us();
+	assert_int_equal(
+		call("POST", "/lifecycle/resume",
+		     "{\"epoch\":14,\"deadline_ms\":20000,\"offsets\":{\"orders\":[[0,140,13],[1,140,13]]}}"),
+		200);
+	assert_true(bg_now_us() - from > 2000000);
+	assert_true(await("state", "ACTIVE", 5));
+	assert_string_equal(blue_has(), "140 bg1;e=14;c=blue;f=14");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -329,6 +468,11 @@ int main(void)
 		cmocka_unit_test(fenced_while_active_waits_for_a_higher_epoch),
 		cmocka_unit_test(killed_and_started_it_is_paused_at_its_epoch),
 		cmocka_unit_test(without_its_file_only_a_named_resume_counts),
+		cmocka_unit_test(paused_it_mirrors_the_other_group),
+		cmocka_unit_test(a_later_proof_keeps_what_was_mirrored),
+		cmocka_unit_test(a_mirrored_commit_starts_nobody),
+		cmocka_unit_test(a_resume_waits_for_the_write_on_its_way),
+		cmocka_unit_test(a_write_that_is_not_answered_costs_the_handle_only),
 	};
 
 	curl_global_init(CURL_GLOBAL_DEFAULT);
