@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 include tests/lib/local.mk
 include tests/bench/local.mk
-EXTRA_DIST += .ci/run tests/run tests/lib/deps.sh tests/lib/tree.sh tests/lib/parts.sh tests/lib/checks.sh \
+include tests/fuzz/local.mk
+EXTRA_DIST += .ci/run tests/run tests/lib/deps.sh tests/lib/tree.sh tests/lib/parts.sh tests/lib/checks.sh tests/lib/fuzz.sh \
 	tests/lib/proc.sh tests/lib/env.sh tests/bench/gap.sh tests/system

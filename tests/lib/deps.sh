@@ -12,6 +12,7 @@ BG_DEPS_DEMO=(curl jq procps) # quickstart
 BG_DEPS_CHECKS=(clang clang-format shellcheck shfmt libcmocka-dev mandoc)
 BG_DEPS_UNIT=(libcmocka-dev)
 BG_DEPS_SANITIZE=(libcmocka-dev libasan8 libubsan1 valgrind libc6-dbg libclang-rt-14-dev)
+BG_DEPS_FUZZ=(clang libclang-rt-14-dev libcmocka-dev)
 BG_DEPS_MODEL=(spin)
 BG_DEPS_SYSTEM=(bats jq curl procps prometheus openjdk-17-jre-headless maven)
 

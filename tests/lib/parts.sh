@@ -10,7 +10,7 @@ BG_VALGRIND=(test_conf test_json test_statefile test_offsets test_units)
 
 part_deps() {
 	attempt "deps: Debian packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_CHECKS[@]}" \
-		"${BG_DEPS_UNIT[@]}" "${BG_DEPS_SANITIZE[@]}" "${BG_DEPS_MODEL[@]}" "${BG_DEPS_SYSTEM[@]}"
+		"${BG_DEPS_UNIT[@]}" "${BG_DEPS_SANITIZE[@]}" "${BG_DEPS_FUZZ[@]}" "${BG_DEPS_MODEL[@]}" "${BG_DEPS_SYSTEM[@]}"
 }
 
 # `need_tree`: SRC is there. `need_build NAME`: so is that build. Both are tests when they do something.
@@ -234,6 +234,7 @@ part_nightly() {
 	need_tree
 	passed || return 0
 	counted model-nightly "$SRC/tests/model/run.sh" nightly
+	BG_FUZZ_SECONDS=${BG_FUZZ_SECONDS:-60} BG_FUZZ_SEED=${BG_FUZZ_SEED:-0} BG_FUZZ_CORPUS=$BG_CACHE/fuzz part_fuzz
 	BG_REPEAT=${BG_REPEAT:-10} part_system
 	part_bench gap
 }

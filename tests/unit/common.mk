@@ -60,17 +60,3 @@ tests_unit_test_conf_LDADD = $(UNIT_LIBS)
 tests_unit_test_conf_bad_SOURCES = tests/unit/test_conf_bad.c tests/unit/unit.h tests/unit/conf_table.h
 tests_unit_test_conf_bad_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_conf_bad_LDADD = $(UNIT_LIBS)
-
-# Fuzz targets (--enable-fuzzing): run as `tests/fuzz/fuzz_conf CORPUS`, with a copy of tests/fuzz/corpus/conf.
-if BG_FUZZING
-FUZZ_COMMON = tests/fuzz/fuzz_conf tests/fuzz/fuzz_json
-check_PROGRAMS += $(FUZZ_COMMON)
-tests_fuzz_fuzz_conf_SOURCES = tests/fuzz/fuzz_conf.c tests/unit/conf_table.h
-tests_fuzz_fuzz_conf_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tests
-tests_fuzz_fuzz_conf_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_conf_LDADD = $(BG_COMMON_LIBS)
-tests_fuzz_fuzz_json_SOURCES = tests/fuzz/fuzz_json.c
-tests_fuzz_fuzz_json_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_json_LDADD = $(BG_COMMON_LIBS)
-endif
-EXTRA_DIST += tests/fuzz/corpus

@@ -29,10 +29,3 @@ tests_unit_test_daemon_SOURCES = tests/unit/test_daemon.c tests/unit/unit.h
 tests_unit_test_daemon_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_daemon_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_test_daemon_DEPENDENCIES = tests/unit/tiny_daemon$(EXEEXT)
-
-if BG_FUZZING
-check_PROGRAMS += tests/fuzz/fuzz_http
-tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c
-tests_fuzz_fuzz_http_LDFLAGS = $(AM_LDFLAGS) -fsanitize=fuzzer
-tests_fuzz_fuzz_http_LDADD = $(BG_COMMON_LIBS)
-endif
