@@ -11,14 +11,21 @@
 /* err 0: everything acknowledged when it was asked for is committed. Else the last error; it was final. */
 typedef void (*con_commit_fn)(void *arg, rd_kafka_resp_err_t err);
 
-void con_commit_attach(struct con *c, rd_kafka_t *rk);
-void con_commit_detach(struct con *c); /* waiting callbacks end with _DESTROY */
+/* Of one seat. */
+struct con_commits;
+struct con_seat;
+struct con_commits *con_commit_new(struct con_seat *s);
+void con_commit_free(struct con_commits *m); /* detached; NULL is fine */
+void con_commit_attach(struct con_commits *m, rd_kafka_t *rk);
+void con_commit_detach(struct con_commits *m); /* waiting callbacks end with _DESTROY */
 /*
- * Commit what was acknowledged up to now. fn is called once, perhaps at once when there is nothing to do;
+ * Commit what was acknowledged up to now, on every seat. fn is called once, when all have answered, perhaps at once when there is nothing to do;
  * NULL: nobody waits. `force`: send the positions also when they are committed already (stall guard: the
  * broker must say that we are still ourselves). At most 64 wait; more end with _QUEUE_FULL.
  */
 void con_commit_request(struct con *c, bool force, con_commit_fn fn, void *arg);
+/* The same for the partitions of one seat. */
+void con_commit_seat(struct con_commits *m, bool force, con_commit_fn fn, void *arg);
 /*
  * Commit another colour's offsets, each with its own epoch and colour and m=1; f is never lowered. Only while nothing
  * else is committed or wants to be (false: not now), so that neither can land on the other. Tried once: fn is called
@@ -32,7 +39,7 @@ bool con_commit_dirty(const struct con *c);
  * broker must know the epoch from every partition's f: who reads it later then refuses an older command.
  */
 bool con_commit_proof_pending(const struct con *c);
-/* The last commit's round trip, microseconds; 0: none yet. */
+/* The last commit's round trip (of the seats' the longest), microseconds; 0: none yet. */
 int64_t con_commit_last_us(const struct con *c);
 /* Call now and then (timer): commits when there is something. */
 void con_commit_tick(struct con *c);

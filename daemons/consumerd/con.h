@@ -19,7 +19,7 @@
 #include "consumerd/lifecycle.h"
 #include "consumerd/parts.h"
 
-enum con_mode { CON_HANDOVER, CON_PLAIN };
+enum con_mode { CON_TAKEOVER, CON_HANDOVER, CON_PLAIN };
 
 struct con_handler_ops;
 struct con_ledger;
@@ -33,9 +33,10 @@ struct con_meters;
 struct con_config {
 	const char *sw, *instance, *group, *peer_group, *state_dir, *handler;
 	enum bg_color color;
-	int ordinal;
+	int *ordinals; /* one identity each; more than one in takeover only */
+	char **static_ids;
+	size_t nordinals;
 	enum con_mode mode;
-	char static_id[128];
 	const char **topics;
 	size_t ntopics;
 	bool require_epoch;
@@ -65,7 +66,6 @@ struct con {
 	enum con_state state;
 	struct con_epochs ep;
 	int64_t fenced_epoch; /* the highest accepted when it was fenced: only a higher one ends that */
-	int64_t proved_floor; /* the f that every started partition's commit carries at the broker */
 	int64_t work_epoch; /* the epoch it is ACTIVE (or DRAINING) under: *from* keeps its old one after prepare */
 	int64_t since_real_us, since_us;
 	uint64_t seq;     /* grows with every change that status shows */

@@ -165,6 +165,21 @@ void con_conf_tune(struct con *c, const struct bg_conf *conf)
 	c->tun.max_in_flight = (int)bg_conf_int(conf, "consumer", "max-in-flight");
 }
 
+static void apply_ordinals(struct con_config *g, const struct bg_conf *conf)
+{
+	int given = (int)bg_conf_int(conf, "consumer", "ordinals");
+
+	g->nordinals = 1;
+	g->ordinals = bg_xcalloc(g->nordinals, sizeof *g->ordinals);
+	g->static_ids = bg_xcalloc(g->nordinals, sizeof *g->static_ids);
+	g->ordinals[0] = given < 0 ? bg_ordinal_of(g->instance) : given;
+	for (size_t i = 0; i < g->nordinals; i++)
+		g->static_ids[i] =
+			g->mode == CON_TAKEOVER
+				? bg_xasprintf("%s-%d", g->sw, g->ordinals[i])
+				: bg_xasprintf("%s-%s-%d", g->sw, bg_color_name(g->color), g->ordinals[i]);
+}
+
 void con_conf_apply(struct con *c)
 {
 	const struct bg_conf *conf = c->d->conf;
@@ -181,10 +196,7 @@ void con_conf_apply(struct con *c)
 	bg_strlcpy(first, color ? color : g->instance, sizeof first);
 	first[strcspn(first, "-")] = '\0';
 	bg_color_parse(first, &g->color);
-	g->ordinal = (int)bg_conf_int(conf, "consumer", "ordinals");
-	if (g->ordinal < 0)
-		g->ordinal = bg_ordinal_of(g->instance);
-	snprintf(g->static_id, sizeof g->static_id, "%s-%s-%d", g->sw, bg_color_name(g->color), g->ordinal);
+	apply_ordinals(g, conf);
 	g->ntopics = bg_conf_list_len(conf, "consumer", "topics");
 	g->topics = bg_xcalloc(g->ntopics, sizeof *g->topics);
 	for (size_t i = 0; i < g->ntopics; i++)
@@ -198,6 +210,14 @@ void con_conf_apply(struct con *c)
 		       "require-epoch = no: nothing protects from two active colours");
 }
 
+const char *con_mode_name(enum con_mode m)
+{
+	static const char *const names[] = {
+		[CON_TAKEOVER] = "takeover", [CON_HANDOVER] = "handover", [CON_PLAIN] = "plain"};
+
+	return names[m];
+}
+
 void con_conf_free(struct con *c)
 {
 	struct con_config *g = &c->cfg;
@@ -205,6 +225,10 @@ void con_conf_free(struct con *c)
 	for (size_t i = 0; i < g->ntopics; i++)
 		free((void *)g->topics[i]);
 	free(g->topics);
+	for (size_t i = 0; i < g->nordinals; i++)
+		free(g->static_ids[i]);
+	free(g->static_ids);
+	free(g->ordinals);
 	free((void *)g->sw);
 	free((void *)g->instance);
 	free((void *)g->group);

@@ -11,6 +11,7 @@ int con_conf_check(const struct bg_conf *conf, const char *instance, struct bg_b
 /* Fill c->cfg and c->tun from a checked configuration. Strings are the configuration's. */
 void con_conf_apply(struct con *c);
 void con_conf_tune(struct con *c, const struct bg_conf *conf); /* the reloadable part */
+const char *con_mode_name(enum con_mode m);
 void con_conf_free(struct con *c);
 
 #endif

@@ -18,14 +18,15 @@ static rd_kafka_topic_partition_list_t *list_add(rd_kafka_topic_partition_list_t
 	return l;
 }
 
-static void tell(struct con *c, rd_kafka_topic_partition_list_t *l, bool pause)
+/* Frees the list. */
+static void tell(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *l, bool pause)
 {
-	rd_kafka_resp_err_t err;
+	rd_kafka_resp_err_t err = RD_KAFKA_RESP_ERR_NO_ERROR;
 
 	if (!l)
 		return;
-	err = pause ? rd_kafka_pause_partitions(c->source->rk, l)
-		    : rd_kafka_resume_partitions(c->source->rk, l);
+	if (rk)
+		err = pause ? rd_kafka_pause_partitions(rk, l) : rd_kafka_resume_partitions(rk, l);
 	if (err)
 		con_error(c, "flow", "cannot %s: %s", pause ? "pause" : "resume", rd_kafka_err2str(err));
 	rd_kafka_topic_partition_list_destroy(l);
@@ -58,21 +59,21 @@ static void go_to(struct con *c, struct con_part *p)
 
 void con_source_seek(struct con *c, struct con_part *p)
 {
-	if (c->source->rk && !p->kpaused)
+	if (con_part_handle(p) && !p->kpaused)
 		go_to(c, p);
 }
 
 /* After "offset out of range" no seek revives a fetcher: the partition is assigned anew, at fetch_next. */
 void con_source_revive(struct con *c, struct con_part *p)
 {
-	rd_kafka_t *rk = c->source->rk;
+	rd_kafka_t *rk = con_part_handle(p);
 	rd_kafka_topic_partition_list_t *l;
 
 	if (!rk || !p->assigned)
 		return;
 	p->fresh = p->needs_seek = p->dead = true;
 	p->assign_no++;
-	if (c->source->revoking) {
+	if (p->seat->revoking) {
 		/* An unassign now would be taken for our answer to the revoke, while its records are in the handler. */
 		con_probe_later(c);
 		return;
@@ -82,7 +83,7 @@ void con_source_revive(struct con *c, struct con_part *p)
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *q = c->parts.v[i];
 
-		if (q == p || (q->assigned && !con_cooperative(rk)))
+		if (q == p || (q->assigned && q->seat == p->seat && !con_cooperative(rk)))
 			rd_kafka_topic_partition_list_add(l, q->topic, q->partition)->offset =
 				BG_MAX(q->fetch_next, 0);
 	}
@@ -96,20 +97,20 @@ void con_source_revive(struct con *c, struct con_part *p)
 void con_source_pause(struct con *c, struct con_part *p, unsigned reason)
 {
 	p->why |= reason;
-	if (p->kpaused || !p->assigned || !c->source->rk)
+	if (p->kpaused || !p->assigned || !con_part_handle(p))
 		return;
 	p->kpaused = true;
-	tell(c, list_add(NULL, p), true);
+	tell(c, con_part_handle(p), list_add(NULL, p), true);
 }
 
-void con_source_pause_all(struct con *c, unsigned reason)
+static void pause_seat(struct con *c, const struct con_seat *s, unsigned reason)
 {
 	rd_kafka_topic_partition_list_t *l = NULL;
 
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
-		if (!p->assigned)
+		if (!p->assigned || p->seat != s)
 			continue;
 		p->why |= reason;
 		if (!p->kpaused) {
@@ -117,48 +118,54 @@ void con_source_pause_all(struct con *c, unsigned reason)
 			l = list_add(l, p);
 		}
 	}
-	if (c->source->rk)
-		tell(c, l, true);
-	else if (l)
-		rd_kafka_topic_partition_list_destroy(l);
+	tell(c, con_seat_rk(s), l, true);
+}
+
+void con_source_pause_all(struct con *c, unsigned reason)
+{
+	for (size_t i = 0; i < c->source->n; i++)
+		pause_seat(c, &c->source->seats[i], reason);
 }
 
 /* Resume alone does not wake the fetcher (up to 1 s): always followed by a seek (facts 4). */
 void con_source_unpause(struct con *c, struct con_part *p, unsigned reason)
 {
 	p->why &= ~reason;
-	if (p->why || !p->kpaused || !p->assigned || !c->source->rk)
+	if (p->why || !p->kpaused || !p->assigned || !con_part_handle(p))
 		return;
 	p->kpaused = false;
-	tell(c, list_add(NULL, p), false);
+	tell(c, con_part_handle(p), list_add(NULL, p), false);
 	go_to(c, p);
 }
 
-void con_source_unpause_all(struct con *c, unsigned reason)
+static void unpause_seat(struct con *c, const struct con_seat *s, unsigned reason)
 {
 	rd_kafka_topic_partition_list_t *l = NULL;
 
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
-		if (!p->assigned)
+		if (!p->assigned || p->seat != s)
 			continue;
 		p->why &= ~reason;
-		if (!p->why && p->kpaused)
+		if (!p->why && p->kpaused && s->h)
 			l = list_add(l, p);
 	}
-	if (!l || !c->source->rk) {
-		if (l)
-			rd_kafka_topic_partition_list_destroy(l);
+	if (!l)
 		return;
-	}
-	tell(c, l, false);
+	tell(c, con_seat_rk(s), l, false);
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
-		if (p->assigned && !p->why && p->kpaused) {
+		if (p->assigned && p->seat == s && !p->why && p->kpaused) {
 			p->kpaused = false;
 			go_to(c, p);
 		}
 	}
+}
+
+void con_source_unpause_all(struct con *c, unsigned reason)
+{
+	for (size_t i = 0; i < c->source->n; i++)
+		unpause_seat(c, &c->source->seats[i], reason);
 }

@@ -8,7 +8,7 @@ libconsumerd_a_SOURCES = \
 	daemons/consumerd/con_main.c daemons/consumerd/con_main.h daemons/consumerd/con_stop.c daemons/consumerd/con_stop.h \
 	daemons/consumerd/dispatch.c daemons/consumerd/dispatch.h daemons/consumerd/drain.c \
 	daemons/consumerd/faults.c daemons/consumerd/faults.h daemons/consumerd/flow.c \
-	daemons/consumerd/handler.c daemons/consumerd/handler.h daemons/consumerd/handler_log.c daemons/consumerd/handler_null.c \
+	daemons/consumerd/handle.c daemons/consumerd/handler.c daemons/consumerd/handler.h daemons/consumerd/handler_log.c daemons/consumerd/handler_null.c \
 	daemons/consumerd/hello.c daemons/consumerd/hello.h daemons/consumerd/late.c daemons/consumerd/ledger.c daemons/consumerd/ledger.h \
 	daemons/consumerd/lifecycle.c daemons/consumerd/lifecycle.def daemons/consumerd/lifecycle.h \
 	daemons/consumerd/meters.c daemons/consumerd/meters.h daemons/consumerd/mirror.c daemons/consumerd/mirror.h daemons/consumerd/parts.c daemons/consumerd/parts.h \

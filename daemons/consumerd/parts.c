@@ -305,6 +305,15 @@ void con_part_take_away(struct con_parts *ps, struct con_part *p)
 	p->why = 0;
 }
 
+void con_part_unseat(struct con_part *p)
+{
+	if (p->rkt)
+		rd_kafka_topic_destroy(p->rkt);
+	p->rkt = NULL;
+	p->seat = NULL;
+	p->kpaused = false;
+}
+
 bool con_part_wants_commit(const struct con_part *p)
 {
 	return p->assigned && p->started && p->acked >= 0 &&

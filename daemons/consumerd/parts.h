@@ -27,6 +27,7 @@ enum con_pause_reason {
 };
 
 struct con_part;
+struct con_seat;
 
 /* A record that is out, or waits to be. */
 struct con_rec {
@@ -45,7 +46,8 @@ struct con_rec {
 struct con_part {
 	char *topic;
 	int32_t partition;
-	rd_kafka_topic_t *rkt; /* for seek; of the present handle */
+	struct con_seat *seat; /* the identity that holds it; while assigned */
+	rd_kafka_topic_t *rkt; /* for seek; of the seat's present handle */
 	bool assigned;
 	bool kpaused;    /* what librdkafka was told */
 	bool started;    /* positioned under the present work epoch */
@@ -118,6 +120,8 @@ bool con_rec_back(struct con_parts *ps, struct con_rec *r);
 void con_part_drop_pending(struct con_parts *ps, struct con_part *p);
 /* The partition is taken away: pending dropped, records in the handler become orphans. */
 void con_part_take_away(struct con_parts *ps, struct con_part *p);
+/* No seat holds it any more (after it was taken away): the topic object of its handle is given back. */
+void con_part_unseat(struct con_part *p);
 /* Is all acknowledged, and is there something newer than the commit? */
 bool con_part_wants_commit(const struct con_part *p);
 /* The group's commit of it is a mirrored one: color processed up to offset under epoch. */

@@ -15,12 +15,12 @@ struct target {
 	int32_t partition;
 	int64_t offset;
 	uint32_t assign_no;
+	uint64_t generation; /* of the handle */
 	rd_kafka_resp_err_t err;
 };
 
 struct job {
 	struct con *c;
-	uint64_t generation;
 	size_t n;
 	struct target v[];
 };
@@ -43,7 +43,6 @@ static void done(void *arg)
 {
 	struct job *j = arg;
 	struct con *c = j->c;
-	bool ours = !m.freed && con_source_handle(c) && con_source_generation(c) == j->generation;
 	bool again = false;
 
 	m.running = false;
@@ -51,9 +50,10 @@ static void done(void *arg)
 		struct target *t = &j->v[i];
 
 		rd_kafka_topic_destroy(t->rkt);
-		if (!ours || !t->part->assigned)
+		if (m.freed || !t->part->assigned)
 			continue;
-		if (t->err || t->part->assign_no != t->assign_no) {
+		if (t->err || t->part->assign_no != t->assign_no ||
+		    con_part_generation(t->part) != t->generation) {
 			again = true;
 			continue;
 		}
@@ -62,13 +62,13 @@ static void done(void *arg)
 			con_source_seek(c, t->part);
 	}
 	/* Those that became fresh meanwhile. */
-	for (size_t i = 0; ours && i < c->parts.n; i++)
+	for (size_t i = 0; !m.freed && i < c->parts.n; i++)
 		again |= c->parts.v[i]->assigned && c->parts.v[i]->fresh && !c->parts.v[i]->revoking;
 	free(j);
 	if (m.freed)
 		return;
 	con_source_reap(c);
-	if (again || !ours)
+	if (again)
 		con_probe_later(c);
 	else
 		bg_backoff_reset(&m.backoff);
@@ -117,19 +117,19 @@ void con_probe_later(struct con *c)
 		bg_timer_start(m.timer, bg_backoff_next(&m.backoff));
 }
 
-static struct job *make_job(struct con *c, rd_kafka_t *rk)
+static struct job *make_job(struct con *c)
 {
 	struct job *j = bg_xcalloc(1, sizeof *j + c->parts.n * sizeof j->v[0]);
 
 	j->c = c;
-	j->generation = con_source_generation(c);
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
-		if (!p->assigned || !p->fresh || p->dead || p->revoking)
+		if (!p->assigned || !p->fresh || p->dead || p->revoking || !con_part_handle(p))
 			continue;
 		j->v[j->n++] = (struct target){.part = p,
-					       .rkt = rd_kafka_topic_new(rk, p->topic, NULL),
+					       .rkt = rd_kafka_topic_new(con_part_handle(p), p->topic, NULL),
+					       .generation = con_part_generation(p),
 					       .partition = p->partition,
 					       .offset = BG_MAX(p->fetch_next, 0),
 					       .assign_no = p->assign_no};
@@ -139,12 +139,11 @@ static struct job *make_job(struct con *c, rd_kafka_t *rk)
 
 void con_probe(struct con *c)
 {
-	rd_kafka_t *rk = con_source_handle(c);
 	struct job *j;
 
-	if (m.running || !rk)
+	if (m.running)
 		return; /* the one that runs looks for more when it is done */
-	j = make_job(c, rk);
+	j = make_job(c);
 	m.running = j->n > 0;
 	if (j->n && !bg_worker_submit(c->worker, "probe new partitions", work, done, j, 0))
 		return;

@@ -40,27 +40,40 @@ void con_assign(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts, bool rev
 		rd_kafka_error_destroy(e);
 }
 
+/* The seat holds it from here on; paused, whatever it was. */
+static void give_part(struct con_seat *s, rd_kafka_t *rk, struct con_part *p)
+{
+	if (p->seat != s) {
+		/* Of another seat that has not heard yet that it lost it. */
+		if (p->assigned)
+			con_part_take_away(&s->c->parts, p);
+		con_part_unseat(p);
+	}
+	con_part_drop_pending(&s->c->parts, p);
+	p->seat = s;
+	p->assigned = p->fresh = p->kpaused = true;
+	p->started = p->failed = p->revoking = p->dead = false;
+	p->assign_no++;
+	p->why = CON_WHY_LIFECYCLE;
+	if (!p->rkt)
+		p->rkt = rd_kafka_topic_new(rk, p->topic, NULL);
+}
+
 /*
  * New partitions are paused before and after they are assigned, so that nothing is fetched, and assigned at an absolute
  * offset: a logical one sends a query whose late answer undoes the seek that was made meanwhile (records skipped, shown
  * on librdkafka 2.0.2). start.c positions them.
  */
-static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts)
+static void on_assign(struct con_seat *s, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts)
 {
-	struct con_source *s = c->source;
+	struct con *c = s->c;
 
 	for (int i = 0; i < parts->cnt; i++) {
 		struct con_part *p =
 			con_part_get(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
-		con_part_drop_pending(&c->parts, p);
+		give_part(s, rk, p);
 		parts->elems[i].offset = BG_MAX(con_best_known(c, p), 0);
-		p->assigned = p->fresh = p->kpaused = true;
-		p->started = p->failed = p->revoking = p->dead = false;
-		p->assign_no++;
-		p->why = CON_WHY_LIFECYCLE;
-		if (!p->rkt)
-			p->rkt = rd_kafka_topic_new(rk, p->topic, NULL);
 	}
 	if (parts->cnt)
 		rd_kafka_pause_partitions(rk, parts);
@@ -81,9 +94,9 @@ static void on_assign(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 }
 
 /* Everything of the waiting revoke that is drained; then the rest may be let go at once. */
-static void finish_revoke(struct con *c, const char *why)
+static void finish_revoke(struct con_seat *s, const char *why)
 {
-	struct con_source *s = c->source;
+	struct con *c = s->c;
 	rd_kafka_topic_partition_list_t *parts = s->revoking;
 
 	s->revoking = NULL;
@@ -93,17 +106,14 @@ static void finish_revoke(struct con *c, const char *why)
 		struct con_part *p =
 			con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
-		if (!p)
+		if (!p || p->seat != s)
 			continue;
 		con_part_take_away(&c->parts, p);
-		p->kpaused = false;
-		if (p->rkt)
-			rd_kafka_topic_destroy(p->rkt);
-		p->rkt = NULL;
+		con_part_unseat(p);
 	}
-	if (con_cooperative(s->rk))
+	if (con_cooperative(s->h->rk))
 		s->rejoin_us = bg_now_us();
-	con_assign(s->rk, parts, true);
+	con_assign(s->h->rk, parts, true);
 	bg_log(BG_INFO, "revoked", "%d partitions taken (%s), %zu held", parts->cnt, why,
 	       con_parts_assigned(&c->parts));
 	rd_kafka_topic_partition_list_destroy(parts);
@@ -114,27 +124,27 @@ static void finish_revoke(struct con *c, const char *why)
 
 static void revoke_timed_out(void *arg)
 {
-	struct con *c = arg;
+	struct con_seat *s = arg;
 
-	con_error(c, "revoke",
+	con_error(s->c, "revoke",
 		  "the handler still has records of partitions that are taken away: they will be repeated");
-	finish_revoke(c, "time-out");
+	finish_revoke(s, "time-out");
 }
 
 static void revoke_committed(void *arg, rd_kafka_resp_err_t err)
 {
-	struct con *c = arg;
+	struct con_seat *s = arg;
 
-	if (!c->source->revoking)
+	if (!s->revoking)
 		return;
 	if (err)
-		con_error(c, "revoke", "commit before a revoke: %s", rd_kafka_err2str(err));
-	finish_revoke(c, err ? "commit failed" : "committed");
+		con_error(s->c, "revoke", "commit before a revoke: %s", rd_kafka_err2str(err));
+	finish_revoke(s, err ? "commit failed" : "committed");
 }
 
-void con_source_try_revoke(struct con *c)
+static void try_revoke(struct con_seat *s)
 {
-	struct con_source *s = c->source;
+	struct con *c = s->c;
 	bool dirty = false;
 
 	if (!s->revoking || s->revoke_commit)
@@ -143,22 +153,30 @@ void con_source_try_revoke(struct con *c)
 		struct con_part *p = con_part_find(&c->parts, s->revoking->elems[i].topic,
 						   s->revoking->elems[i].partition);
 
-		if (p && p->nout)
+		if (!p || p->seat != s)
+			continue;
+		if (p->nout)
 			return;
-		dirty |= p && con_part_wants_commit(p);
+		dirty |= con_part_wants_commit(p);
 	}
 	if (!dirty) {
-		finish_revoke(c, "nothing in flight");
+		finish_revoke(s, "nothing in flight");
 		return;
 	}
 	s->revoke_commit = true;
-	con_commit_request(c, false, revoke_committed, c);
+	con_commit_seat(s->commits, false, revoke_committed, s);
+}
+
+void con_source_try_revoke(struct con *c)
+{
+	for (size_t i = 0; i < c->source->n; i++)
+		try_revoke(&c->source->seats[i]);
 }
 
 /* Rule 4's sense for one partition: nobody else gets it while a record of it is in our handler. */
-static void on_revoke(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts)
+static void on_revoke(struct con_seat *s, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts)
 {
-	struct con_source *s = c->source;
+	struct con *c = s->c;
 	bool lost = rd_kafka_assignment_lost(rk);
 
 	con_dispatch_flush(c); /* what the handler has done counts */
@@ -167,30 +185,28 @@ static void on_revoke(struct con *c, rd_kafka_t *rk, rd_kafka_topic_partition_li
 		struct con_part *p =
 			con_part_find(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
 
-		if (!p)
+		if (!p || p->seat != s)
 			continue;
 		con_source_pause(c, p, CON_WHY_REVOKE);
 		con_part_drop_pending(&c->parts, p);
 		p->revoking = true;
 	}
-	con_rebalance_forget(c);
+	con_rebalance_forget(s);
 	s->rejoin_us = 0; /* the group has a new generation */
 	s->revoking = rd_kafka_topic_partition_list_copy(parts);
 	s->revoke_commit = false;
 	if (lost) {
 		/* Another member may have them already: a commit would be refused, waiting only makes it worse. */
-		finish_revoke(c, "lost");
+		finish_revoke(s, "lost");
 		return;
 	}
-	s->revoke_timer = bg_timer_new(c->loop, revoke_timed_out, c);
+	s->revoke_timer = bg_timer_new(c->loop, revoke_timed_out, s);
 	bg_timer_start(s->revoke_timer, c->tun.drain_timeout_us);
-	con_source_try_revoke(c);
+	try_revoke(s);
 }
 
-void con_rebalance_forget(struct con *c)
+void con_rebalance_forget(struct con_seat *s)
 {
-	struct con_source *s = c->source;
-
 	bg_timer_free(s->revoke_timer);
 	s->revoke_timer = NULL;
 	if (s->revoking)
@@ -203,16 +219,17 @@ void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 		      void *opaque)
 {
 	struct con *c = opaque;
+	struct con_seat *s = con_seat_of(c, rk);
 
-	/* While the handle closes this runs on the worker: touch nothing of ours. */
-	if (!c->source || c->source->rk != rk) {
+	/* Of a handle that we have let go. */
+	if (!s) {
 		con_assign(rk, parts, err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
 		return;
 	}
 	if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
-		on_assign(c, rk, parts);
+		on_assign(s, rk, parts);
 	} else if (err == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
-		on_revoke(c, rk, parts);
+		on_revoke(s, rk, parts);
 	} else {
 		con_error(c, "rebalance", "rebalance failed: %s", rd_kafka_err2str(err));
 		con_assign(rk, parts, true);

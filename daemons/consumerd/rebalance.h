@@ -11,7 +11,8 @@ void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 bool con_cooperative(rd_kafka_t *rk);
 /* (Incremental) assign or unassign, as the group's protocol wants it. */
 void con_assign(rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts, bool revoke);
-/* The handle goes away: a waiting revoke is void. */
-void con_rebalance_forget(struct con *c);
+/* The seat's handle goes away: a waiting revoke is void. */
+struct con_seat;
+void con_rebalance_forget(struct con_seat *s);
 
 #endif

@@ -18,20 +18,21 @@
 #define POLL_BUDGET 2000 /* records taken in one turn: the loop stays responsive */
 
 /* A message that is an error: of a partition, or of the handle. */
-static void on_error_message(struct con *c, rd_kafka_message_t *msg)
+static void on_error_message(struct con_seat *s, rd_kafka_message_t *msg)
 {
+	struct con *c = s->c;
 	struct con_part *p;
 
 	switch (msg->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
 		break;
 	case RD_KAFKA_RESP_ERR__FATAL:
-		con_source_fatal(c);
+		con_seat_fatal(s);
 		break;
 	case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
 	case RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE:
 		p = msg->rkt ? con_part_find(&c->parts, rd_kafka_topic_name(msg->rkt), msg->partition) : NULL;
-		if (!p || !p->assigned)
+		if (!p || !p->assigned || p->seat != s)
 			break;
 		if (p->kpaused || (msg->offset >= 0 && msg->offset != p->fetch_next)) {
 			/* Of an order that was overtaken, but the fetcher is dead all the same. */
@@ -55,11 +56,12 @@ static void on_error_message(struct con *c, rd_kafka_message_t *msg)
 }
 
 /* One record: into its partition, and on to the handler if that may be. */
-static void on_record(struct con *c, rd_kafka_message_t *msg)
+static void on_record(struct con_seat *s, rd_kafka_message_t *msg)
 {
+	struct con *c = s->c;
 	struct con_part *p = con_part_find(&c->parts, rd_kafka_topic_name(msg->rkt), msg->partition);
 
-	if (!p || !p->assigned || p->kpaused) {
+	if (!p || !p->assigned || p->seat != s || p->kpaused) {
 		/* Came between two orders of ours: it will be fetched again from fetch_next. */
 		rd_kafka_message_destroy(msg);
 		return;
@@ -78,43 +80,52 @@ static void on_record(struct con *c, rd_kafka_message_t *msg)
 	}
 }
 
-static void poll_queue(void *arg)
+void con_source_poll(void *arg)
 {
-	struct con *c = arg;
-	struct con_source *s = c->source;
+	struct con_handle *h = arg;
+	struct con_seat *s = h->seat;
+	struct con *c = s->c;
 	rd_kafka_message_t *msg;
 	int n = 0;
 
-	while (s->rk && n < POLL_BUDGET) {
-		uint64_t generation = s->generation;
-
-		msg = rd_kafka_consumer_poll(s->rk, 0);
+	while (n < POLL_BUDGET) {
+		msg = rd_kafka_consumer_poll(h->rk, 0);
 		if (!msg)
 			break;
 		n++;
-		if (generation != s->generation) {
+		if (s->h != h)
 			rd_kafka_message_destroy(msg);
-			continue;
-		}
-		if (msg->err)
-			on_error_message(c, msg);
+		else if (msg->err)
+			on_error_message(s, msg);
 		else
-			on_record(c, msg);
+			on_record(s, msg);
 	}
 	con_dispatch_flush(c);
-	if (s->rk && n >= POLL_BUDGET)
-		bg_kq_kick(s->kq);
+	if (n >= POLL_BUDGET)
+		bg_kq_kick(h->kq);
+}
+
+struct con_seat *con_seat_of(const struct con *c, const rd_kafka_t *rk)
+{
+	for (size_t i = 0; c->source && i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+
+		if (s->h && s->h->rk == rk)
+			return s;
+	}
+	return NULL;
 }
 
 /* librdkafka's own errors. In the consumer's poll, on the loop. */
-static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
+void con_source_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 {
 	struct con *c = opaque;
+	struct con_seat *s = con_seat_of(c, rk);
 
-	if (!c->source || rk != c->source->rk)
+	if (!s)
 		return;
 	if (err == RD_KAFKA_RESP_ERR__FATAL) {
-		con_source_fatal(c);
+		con_seat_fatal(s);
 		return;
 	}
 	if (err == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN && c->connected) {
@@ -127,131 +138,120 @@ static void on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque)
 }
 
 /* The handle is dead: somebody else has our identity, or librdkafka gave up. */
-void con_source_fatal(struct con *c)
+void con_seat_fatal(struct con_seat *s)
 {
 	char text[256] = "";
-	rd_kafka_resp_err_t err = rd_kafka_fatal_error(c->source->rk, text, sizeof text);
+	rd_kafka_resp_err_t err = rd_kafka_fatal_error(s->h->rk, text, sizeof text);
 
-	con_error(c, "fenced", "the broker refused this member (%s): %s", rd_kafka_err2name(err), text);
-	con_source_fenced(c, err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? "identity_in_use" : "fatal_error");
+	con_error(s->c, "fenced", "the broker refused this member (%s): %s", rd_kafka_err2name(err), text);
+	con_seat_fenced(s, err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? "identity_in_use" : "fatal_error");
 }
 
 static void fenced_now(void *arg)
 {
 	struct con *c = arg;
+	bool any = false;
 
-	if (c->source && c->source->rk && c->source->fatal)
-		con_event(c, CON_EV_FENCED, c->cause);
+	for (size_t i = 0; c->source && i < c->source->n; i++)
+		any |= c->source->seats[i].h && c->source->seats[i].fatal;
+	if (!any)
+		return;
+	bg_strlcpy(c->cause, c->source->cause, sizeof c->cause);
+	con_event(c, CON_EV_FENCED, c->cause);
 }
 
 /*
  * From the next turn of the loop: we are called from inside librdkafka, and the handle cannot go under its
  * feet. Until then nothing is handed out.
  */
-void con_source_fenced(struct con *c, const char *cause)
+void con_seat_fenced(struct con_seat *s, const char *cause)
 {
-	if (!c->source->rk || c->source->fatal)
+	struct con *c = s->c;
+
+	if (!s->h || s->fatal)
 		return;
-	c->source->fatal = true;
+	s->fatal = true;
 	c->held = true;
-	bg_strlcpy(c->cause, cause, sizeof c->cause);
+	bg_strlcpy(c->source->cause, cause, sizeof c->source->cause);
 	bg_loop_defer(c->loop, fenced_now, c);
-}
-
-static int make_handle(struct con *c, struct bg_err *err)
-{
-	struct con_source *s = c->source;
-	char text[256];
-	rd_kafka_conf_t *conf;
-
-	conf = bg_kafka_conf(c->d->conf, "group.id", c->cfg.group, "enable.auto.commit", "false",
-			     "enable.auto.offset.store", "false", "auto.offset.reset", "error",
-			     "enable.partition.eof", "false", NULL);
-	if (c->cfg.mode == CON_HANDOVER) {
-		rd_kafka_conf_set(conf, "group.instance.id", c->cfg.static_id, text, sizeof text);
-		rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", text,
-				  sizeof text);
-	}
-	rd_kafka_conf_set_opaque(conf, c);
-	rd_kafka_conf_set_rebalance_cb(conf, con_on_rebalance);
-	rd_kafka_conf_set_error_cb(conf, on_error);
-	s->rk = bg_kafka_new(RD_KAFKA_CONSUMER, conf, err);
-	if (!s->rk)
-		return -EIO;
-	s->generation++;
-	s->fatal = s->joined = s->subscribed = false;
-	rd_kafka_poll_set_consumer(s->rk);
-	s->queue = rd_kafka_queue_get_consumer(s->rk);
-	s->kq = bg_kq_new(c->loop, s->queue, poll_queue, c);
-	con_commit_attach(c, s->rk);
-	return 0;
-}
-
-/* Let go of the handle's objects; the handle itself is returned for the worker. */
-static rd_kafka_t *detach_handle(struct con *c)
-{
-	struct con_source *s = c->source;
-	rd_kafka_t *rk = s->rk;
-
-	if (!rk)
-		return NULL;
-	con_dispatch_flush(c); /* what the handler has done is no orphan */
-	con_commit_detach(c);
-	bg_kq_free(s->kq);
-	rd_kafka_queue_destroy(s->queue);
-	con_rebalance_forget(c);
-	for (size_t i = 0; i < c->parts.n; i++) {
-		struct con_part *p = c->parts.v[i];
-
-		if (p->rkt)
-			rd_kafka_topic_destroy(p->rkt);
-		p->rkt = NULL;
-		p->kpaused = false;
-		if (p->assigned)
-			con_part_take_away(&c->parts, p);
-	}
-	s->kq = NULL;
-	s->queue = NULL;
-	s->rk = NULL;
-	s->joined = false;
-	s->rejoin_us = 0;
-	return rk;
 }
 
 static void replace_now(void *arg)
 {
-	struct con *c = arg;
+	struct con_seat *s = arg;
+	struct con *c = s->c;
 	struct bg_err err = BG_ERR_INIT;
+	struct con_handle *h;
 
-	if (c->source->rk)
+	if (s->h)
 		return;
-	if (make_handle(c, &err)) {
+	h = con_handle_new(s, &err);
+	if (!h) {
 		con_error(c, err.code, "%s", err.msg);
-		bg_timer_start(c->source->replace_timer, bg_backoff_next(&c->source->backoff));
+		bg_timer_start(s->replace_timer, bg_backoff_next(&s->backoff));
 		return;
 	}
+	con_handle_seat(s, h);
+	for (size_t i = 0; i < c->source->n; i++)
+		if (!c->source->seats[i].h)
+			return;
 	con_event(c, CON_EV_REPLACED, "a new handle is there");
 }
 
 int con_source_start(struct con *c, struct bg_err *err)
 {
-	c->source = bg_xcalloc(1, sizeof *c->source);
-	c->source->backoff = (struct bg_backoff){.min_us = 100000, .max_us = 30000000};
+	struct con_source *src = bg_xcalloc(1, sizeof *src);
+
+	c->source = src;
 	con_probe_init(c);
-	c->source->replace_timer = bg_timer_new(c->loop, replace_now, c);
-	return make_handle(c, err);
+	src->n = c->cfg.nordinals;
+	src->seats = bg_xcalloc(src->n, sizeof *src->seats);
+	for (size_t i = 0; i < src->n; i++) {
+		struct con_seat *s = &src->seats[i];
+		struct con_handle *h;
+
+		s->c = c;
+		s->index = i;
+		s->static_id = c->cfg.static_ids[i];
+		s->backoff = (struct bg_backoff){.min_us = 100000, .max_us = 30000000};
+		s->replace_timer = bg_timer_new(c->loop, replace_now, s);
+		s->commits = con_commit_new(s);
+		h = con_handle_new(s, err);
+		if (!h)
+			return -EIO;
+		con_handle_seat(s, h);
+	}
+	return 0;
+}
+
+static void left_one(void *arg)
+{
+	struct con *c = arg;
+
+	if (!--c->source->leaving)
+		c->source->left(c->source->left_arg);
 }
 
 void con_source_stop(struct con *c, void (*done)(void *arg), void *arg)
 {
-	rd_kafka_t *rk;
+	struct con_source *src = c->source;
 
-	bg_timer_stop(c->source->replace_timer);
-	rk = detach_handle(c);
-	if (rk)
-		bg_kafka_destroy(c->worker, rk, !c->source->fatal, done, arg);
-	else
-		bg_loop_defer(c->loop, done, arg);
+	src->left = done;
+	src->left_arg = arg;
+	src->leaving = 1;
+	for (size_t i = 0; i < src->n; i++) {
+		struct con_seat *s = &src->seats[i];
+		bool close_first = !s->fatal;
+		struct con_handle *h;
+
+		bg_timer_stop(s->replace_timer);
+		h = con_handle_detach(s);
+		if (!h)
+			continue;
+		src->leaving++;
+		con_handle_leave(c, h, close_first, left_one, c);
+	}
+	bg_loop_defer(c->loop, left_one, c);
 }
 
 void con_source_free(struct con *c)
@@ -259,7 +259,11 @@ void con_source_free(struct con *c)
 	if (!c->source)
 		return;
 	con_probe_free(c);
-	bg_timer_free(c->source->replace_timer);
+	for (size_t i = 0; i < c->source->n; i++) {
+		bg_timer_free(c->source->seats[i].replace_timer);
+		con_commit_free(c->source->seats[i].commits);
+	}
+	free(c->source->seats);
 	free(c->source);
 	c->source = NULL;
 }
@@ -267,78 +271,96 @@ void con_source_free(struct con *c)
 static void replace_later(void *arg)
 {
 	struct con *c = arg;
-	struct con_source *s = c->source;
-	rd_kafka_t *rk = s ? detach_handle(c) : NULL;
+	bool any = false;
 
-	if (!rk)
-		return;
-	s->replaced_us = bg_now_us();
-	for (int i = 0; rk && (c->parts.norphans || con_probe_busy()) && i < CON_OLD_HANDLES; i++)
-		if (!s->old[i])
-			s->old[i] = bg_steal_ptr(&rk);
-	if (rk)
-		bg_kafka_destroy(c->worker, rk, false, NULL, NULL);
-	/* Not at once: two hosts with the same identity would otherwise throw each other out without end. */
-	bg_timer_start(s->replace_timer, bg_backoff_next(&s->backoff));
-	con_commands_check_drained(c); /* a pause that came meanwhile waits for nothing any more */
+	for (size_t i = 0; c->source && i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+		struct con_handle *h = con_handle_detach(s);
+
+		if (!h)
+			continue;
+		any = true;
+		s->replaced_us = bg_now_us();
+		con_handle_end(c, h);
+		/* Not at once: two hosts with the same identity would otherwise throw each other out without end. */
+		bg_timer_start(s->replace_timer, bg_backoff_next(&s->backoff));
+	}
+	if (any)
+		con_commands_check_drained(c); /* a pause that came meanwhile waits for nothing any more */
 }
 
 /* In the next turn: we may be inside of librdkafka's callbacks. */
 void con_source_replace(struct con *c)
 {
-	if (!c->source->rk)
-		return;
-	c->source->fatal = true;
+	for (size_t i = 0; i < c->source->n; i++)
+		c->source->seats[i].fatal = true;
 	bg_loop_defer(c->loop, replace_later, c);
 }
 
-/* Destroying a handle blocks while a record of it is held. */
-void con_source_reap(struct con *c)
+static void join(struct con_seat *s)
 {
-	struct con_source *s = c->source;
-
-	if (!s || c->parts.norphans || con_probe_busy())
-		return;
-	for (int i = 0; i < CON_OLD_HANDLES; i++)
-		if (s->old[i])
-			bg_kafka_destroy(c->worker, bg_steal_ptr(&s->old[i]), false, NULL, NULL);
-}
-
-void con_source_join(struct con *c)
-{
-	struct con_source *s = c->source;
+	const struct con_config *g = &s->c->cfg;
 	rd_kafka_topic_partition_list_t *topics;
 	rd_kafka_resp_err_t err;
 
-	if (!s->rk || s->subscribed)
+	if (!s->h || s->subscribed)
 		return;
-	topics = rd_kafka_topic_partition_list_new((int)c->cfg.ntopics);
-	for (size_t i = 0; i < c->cfg.ntopics; i++)
-		rd_kafka_topic_partition_list_add(topics, c->cfg.topics[i], RD_KAFKA_PARTITION_UA);
-	err = rd_kafka_subscribe(s->rk, topics);
+	topics = rd_kafka_topic_partition_list_new((int)g->ntopics);
+	for (size_t i = 0; i < g->ntopics; i++)
+		rd_kafka_topic_partition_list_add(topics, g->topics[i], RD_KAFKA_PARTITION_UA);
+	err = rd_kafka_subscribe(s->h->rk, topics);
 	rd_kafka_topic_partition_list_destroy(topics);
 	if (err)
-		con_error(c, "subscribe", "cannot subscribe: %s", rd_kafka_err2str(err));
+		con_error(s->c, "subscribe", "cannot subscribe: %s", rd_kafka_err2str(err));
 	else
 		s->subscribed = true;
 }
 
+void con_source_join(struct con *c)
+{
+	for (size_t i = 0; i < c->source->n; i++)
+		join(&c->source->seats[i]);
+}
+
 bool con_source_joined(const struct con *c)
 {
-	return c->source && c->source->rk && c->source->joined;
+	for (size_t i = 0; c->source && i < c->source->n; i++)
+		if (!c->source->seats[i].h || !c->source->seats[i].joined)
+			return false;
+	return c->source != NULL;
 }
 
-bool con_source_rejoining(const struct con *c)
+/* Between letting partitions go and the next assignment a commit would carry the old generation; the broker's refusal
+ * makes librdkafka give up all partitions as lost. Bounded: true for 10 s at the most. */
+bool con_seat_rejoining(const struct con_seat *s)
 {
-	return c->source->rejoin_us && bg_now_us() - c->source->rejoin_us < 10000000;
+	return s->rejoin_us && bg_now_us() - s->rejoin_us < 10000000;
 }
 
-rd_kafka_t *con_source_handle(const struct con *c)
+rd_kafka_t *con_seat_rk(const struct con_seat *s)
 {
-	return c->source ? c->source->rk : NULL;
+	return s && s->h ? s->h->rk : NULL;
+}
+
+rd_kafka_t *con_part_handle(const struct con_part *p)
+{
+	return con_seat_rk(p->seat);
+}
+
+uint64_t con_part_generation(const struct con_part *p)
+{
+	return p->seat && p->seat->h ? p->seat->h->generation : 0;
 }
 
 uint64_t con_source_generation(const struct con *c)
 {
 	return c->source->generation;
+}
+
+bool con_source_rejoining(const struct con *c)
+{
+	for (size_t i = 0; i < c->source->n; i++)
+		if (con_seat_rejoining(&c->source->seats[i]))
+			return true;
+	return false;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The Kafka side: one consumer handle, its group membership, its partitions' pause flags and positions.
- * Every librdkafka trap of facts.md 4 is met here and nowhere else.
+ * The Kafka side: the seats (one identity each: a consumer handle, its group membership, its partitions' pause flags
+ * and positions). Hand-over and plain have one seat, takeover one for each ordinal. Every librdkafka trap of facts.md 4 is met here and nowhere else.
  */
 #ifndef BG_CONSUMERD_SOURCE_H
 #define BG_CONSUMERD_SOURCE_H
@@ -13,13 +13,13 @@ int con_source_start(struct con *c, struct bg_err *err);
 void con_source_stop(struct con *c, void (*done)(void *arg), void *arg);
 void con_source_free(struct con *c); /* after stop */
 
-/* Member of the group, with an assignment (perhaps an empty one). */
+/* Every seat is a member of the group, with an assignment (perhaps an empty one). */
 bool con_source_joined(const struct con *c);
-rd_kafka_t *con_source_handle(const struct con *c);  /* NULL while it is replaced */
-uint64_t con_source_generation(const struct con *c); /* grows with every handle */
-
-/* Between letting partitions go and the next assignment a commit would carry the old generation; the broker's refusal
- * makes librdkafka give up all partitions as lost. Bounded: true for 10 s at the most. */
+/* The handle that fetches the partition, and its number, which grows with every handle; NULL, 0: none. */
+rd_kafka_t *con_part_handle(const struct con_part *p);
+uint64_t con_part_generation(const struct con_part *p);
+uint64_t con_source_generation(const struct con *c); /* grows with every handle that is made */
+/* Some seat has let partitions go and joins anew: a commit has to wait. */
 bool con_source_rejoining(const struct con *c);
 
 /* Add a reason to one partition, or to all that are assigned (one call to librdkafka). */
@@ -35,13 +35,11 @@ void con_source_seek(struct con *c, struct con_part *p);
 /* The fetcher is dead (offset out of range): assign the partition anew at fetch_next. */
 void con_source_revive(struct con *c, struct con_part *p);
 
-/* Drop the handle (on the worker) and make a new one; event REPLACED when it is there, after a back-off. */
+/* Drop the handles (on the worker) and make new ones; event REPLACED when they are there, after a back-off. */
 void con_source_replace(struct con *c);
-/* The broker refused us: event FENCED in the next turn, nothing is handed out until then. */
-void con_source_fenced(struct con *c, const char *cause);
-/* Subscribe with the present handle, unless it is done already. */
+/* Subscribe with the present handles, unless it is done already. */
 void con_source_join(struct con *c);
-/* A revoke that waited for the handler: let go what is drained and committed. */
+/* Revokes that waited for the handler: let go what is drained and committed. */
 void con_source_try_revoke(struct con *c);
 /* Handles that were replaced live until the last record of them is out of the handler: is it? */
 void con_source_reap(struct con *c);

@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by source.c, rebalance.c and flow.c only. */
+/* Shared by source.c, handle.c, rebalance.c, flow.c, commit.c and probe.c only. */
 #ifndef BG_CONSUMERD_SOURCE_INT_H
 #define BG_CONSUMERD_SOURCE_INT_H
 
 #include "consumerd/source.h"
 
-#define CON_OLD_HANDLES 4
+#define CON_OLD_HANDLES 4 /* per seat */
 
-struct con_source {
+/* A librdkafka handle and what hangs on it. */
+struct con_handle {
+	struct con_seat *seat;
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
 	struct bg_kq *kq;
-	uint64_t generation;
+	uint64_t generation;     /* grows with every handle of the process */
+	struct con_handle *next; /* of those that are replaced and not destroyed yet */
+};
+
+/* One identity: ordinal, static id, the handle that is (or will be) the member, its partitions and commits. */
+struct con_seat {
+	struct con *c;
+	size_t index;
+	const char *static_id;
+	struct con_handle *h; /* NULL while it is replaced */
+	struct con_commits *commits;
 	bool joined, subscribed, fatal;
-	rd_kafka_t *old[CON_OLD_HANDLES]; /* replaced, with records still in the handler */
 	int64_t replaced_us;
 	int64_t rejoin_us; /* partitions were let go and the group is joined anew since; 0: it is not */
 	struct bg_timer *replace_timer;
@@ -24,6 +35,44 @@ struct con_source {
 	bool revoke_commit;
 };
 
-void con_source_fatal(struct con *c);
+struct con_source {
+	struct con_seat *seats;
+	size_t n;
+	uint64_t generation;
+	char cause[64];         /* of a seat that is fatal */
+	struct con_handle *old; /* replaced; a record of them is still in the handler */
+	size_t nold;
+	/* Stop: handles that are still being destroyed. */
+	size_t leaving;
+	void (*left)(void *arg);
+	void *left_arg;
+};
+
+/* ---- handle.c ---- */
+
+/* Make one; it is no member. NULL and err when it failed. */
+struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err);
+/* It becomes the seat's (which has none): its commits go there. */
+void con_handle_seat(struct con_seat *s, struct con_handle *h);
+/* Let go of the seat's handle: partitions are taken away, waiting commits end. The caller ends it. */
+struct con_handle *con_handle_detach(struct con_seat *s);
+/* Destroy on the worker, as soon as no record of it is held any more. It must be detached. */
+void con_handle_end(struct con *c, struct con_handle *h);
+/* The same at once, and leave the group; done is called on the loop. */
+void con_handle_leave(struct con *c, struct con_handle *h, bool close_first, void (*done)(void *arg),
+		      void *arg);
+
+/* ---- source.c ---- */
+
+/* Called by handle.c: the queue has something; arg is the con_handle. */
+void con_source_poll(void *arg);
+void con_source_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaque);
+void con_seat_fatal(struct con_seat *s);
+/* The broker refused this seat: event FENCED in the next turn, nothing is handed out until then. */
+void con_seat_fenced(struct con_seat *s, const char *cause);
+/* The seat whose present handle this is; NULL: of an old one. */
+struct con_seat *con_seat_of(const struct con *c, const rd_kafka_t *rk);
+bool con_seat_rejoining(const struct con_seat *s);
+rd_kafka_t *con_seat_rk(const struct con_seat *s); /* NULL: none */
 
 #endif

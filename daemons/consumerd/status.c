@@ -4,6 +4,7 @@
 
 #include "common/units.h"
 #include "consumerd/answers.h"
+#include "consumerd/con_conf.h"
 #include "consumerd/faults.h"
 #include "consumerd/meters.h"
 #include "consumerd/mirror.h"
@@ -12,7 +13,7 @@
 /* The end of the log as far as we know without asking: from the fetches of a running one, else as last read. */
 static int64_t high_of(struct con *c, const struct con_part *p)
 {
-	rd_kafka_t *rk = con_source_handle(c);
+	rd_kafka_t *rk = con_part_handle(p);
 	const struct bg_off *r = bg_offs_find(&c->ranges, p->topic, p->partition);
 	int64_t low = -1, high = -1;
 
@@ -52,14 +53,21 @@ static struct json_object *part_json(struct con *c, const struct con_part *p)
 /* What both colours of a takeover must have alike: in every status, so that a preflight sees a difference. */
 static void add_membership(struct con *c, struct json_object *o)
 {
-	struct json_object *topics = json_object_new_array(), *ordinals = json_object_new_array();
+	struct json_object *topics = json_object_new_array(), *ordinals = json_object_new_array(),
+			   *ids = json_object_new_array();
 
 	for (size_t i = 0; i < c->cfg.ntopics; i++)
 		json_object_array_add(topics, json_object_new_string(c->cfg.topics[i]));
 	bg_json_add(o, "subscription", topics);
-	bg_json_add_str(o, "assignor", c->cfg.mode == CON_HANDOVER ? "cooperative-sticky" : "configured");
-	json_object_array_add(ordinals, json_object_new_int(c->cfg.ordinal));
+	bg_json_add_str(o, "assignor", c->cfg.mode == CON_PLAIN ? "configured" : "cooperative-sticky");
+	for (size_t i = 0; i < c->cfg.nordinals; i++) {
+		json_object_array_add(ordinals, json_object_new_int(c->cfg.ordinals[i]));
+		if (c->cfg.mode != CON_PLAIN)
+			json_object_array_add(ids, json_object_new_string(c->cfg.static_ids[i]));
+	}
 	bg_json_add(o, "ordinals", ordinals);
+	bg_json_add_str(o, "group_instance_id", c->cfg.mode == CON_PLAIN ? NULL : c->cfg.static_ids[0]);
+	bg_json_add(o, "group_instance_ids", ids);
 }
 
 struct json_object *con_status_json(struct con *c)
@@ -70,9 +78,8 @@ struct json_object *con_status_json(struct con *c)
 
 	bg_json_add_int(o, "work_epoch", c->work_epoch);
 	bg_json_add_int(o, "seq", (int64_t)c->seq);
-	bg_json_add_str(o, "mode", c->cfg.mode == CON_HANDOVER ? "handover" : "plain");
+	bg_json_add_str(o, "mode", con_mode_name(c->cfg.mode));
 	bg_json_add_str(o, "group", c->cfg.group);
-	bg_json_add_str(o, "group_instance_id", c->cfg.mode == CON_HANDOVER ? c->cfg.static_id : NULL);
 	add_membership(c, o);
 	bg_json_add_bool(o, "connected", c->connected);
 	bg_json_add_bool(o, "joined", con_source_joined(c));
