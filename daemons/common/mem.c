@@ -153,7 +153,7 @@ size_t bg_utf8_len(const char *s)
 	return n;
 }
 
-static void buf_room(struct bg_buf *b, size_t more)
+void bg_buf_room(struct bg_buf *b, size_t more)
 {
 	if (more > PTRDIFF_MAX - b->len - 1)
 		no_memory(more);
@@ -162,7 +162,7 @@ static void buf_room(struct bg_buf *b, size_t more)
 
 void bg_buf_add(struct bg_buf *b, const void *data, size_t len)
 {
-	buf_room(b, len);
+	bg_buf_room(b, len);
 	if (len)
 		memcpy(b->s + b->len, data, len);
 	b->len += len;
@@ -184,7 +184,7 @@ void bg_buf_printf(struct bg_buf *b, const char *fmt, ...)
 	va_end(ap);
 	if (n < 0)
 		return;
-	buf_room(b, (size_t)n);
+	bg_buf_room(b, (size_t)n);
 	va_start(ap, fmt);
 	vsnprintf(b->s + b->len, (size_t)n + 1, fmt, ap);
 	va_end(ap);

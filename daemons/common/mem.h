@@ -54,6 +54,8 @@ struct bg_buf {
 	size_t len, cap;
 };
 void bg_buf_add(struct bg_buf *b, const void *data, size_t len);
+/* Room for `more` bytes (and the end) behind b->len; the caller writes there and moves len. */
+void bg_buf_room(struct bg_buf *b, size_t more);
 void bg_buf_puts(struct bg_buf *b, const char *s);
 void bg_buf_printf(struct bg_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void bg_buf_reset(struct bg_buf *b); /* length 0, keeps the memory */

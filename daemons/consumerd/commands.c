@@ -66,10 +66,29 @@ static void on_gone(void *arg)
 		con_cmd_end(cmd);
 }
 
+/* So long before its deadline a pause asks the handler whether it lets go of what it has. */
+static int64_t last_call_us(const struct con *c, const struct con_cmd *cmd)
+{
+	int64_t us = cmd->deadline_us - cmd->started_us;
+
+	if (cmd->kind != CON_CMD_PAUSE || cmd->last_call || !c->handler->on_deadline)
+		return 0;
+	return BG_MIN(us / 4, 250000);
+}
+
 static void on_deadline(void *arg)
 {
 	struct con_cmd *cmd = arg;
+	int64_t left = cmd->deadline_us - bg_now_us();
 
+	if (left > 0 && !cmd->last_call) {
+		cmd->last_call = true;
+		bg_timer_start(cmd->timer, left);
+		if (cmd->admitted && cmd->c->state == CON_DRAINING && cmd->c->parts.in_flight &&
+		    cmd->c->handler->on_deadline)
+			cmd->c->handler->on_deadline(cmd->c);
+		return;
+	}
 	if (!cmd->admitted) {
 		if (cmd->req)
 			bg_http_error(cmd->req, 503, "busy",
@@ -117,7 +136,8 @@ static struct con_cmd *new_cmd(struct con *c, struct bg_http_req *r, enum con_cm
 	cmd->started_us = bg_now_us();
 	deadline_ms = bg_json_int(b, "deadline_ms", BG_MIN(c->tun.drain_timeout_us / 1000, 60000));
 	cmd->timer = bg_timer_new(c->loop, on_deadline, cmd);
-	bg_timer_start(cmd->timer, deadline_ms * 1000);
+	cmd->deadline_us = cmd->started_us + deadline_ms * 1000;
+	bg_timer_start(cmd->timer, deadline_ms * 1000 - last_call_us(c, cmd));
 	for (at = &c->commands->head; *at; at = &(*at)->next)
 		;
 	*at = cmd;

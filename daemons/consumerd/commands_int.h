@@ -17,8 +17,9 @@ struct con_cmd {
 	int64_t epoch; /* 0: none */
 	int named;     /* incarnation: 1 ours, 0 none, -1 another's */
 	bool eager, has_offsets, admitted;
+	bool last_call; /* the handler was asked to let go */
 	struct bg_offs offsets;
-	int64_t started_us;
+	int64_t started_us, deadline_us;
 	struct bg_timer *timer;
 	struct con_cmd *next;
 };

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "consumerd/exec_conf.h"
 #include "consumerd/handler.h"
 
 static const struct bg_conf_key table[] = {
@@ -26,7 +27,7 @@ static const struct bg_conf_key table[] = {
 	 "Consumer group (group.id)."},
 	{"consumer", "peer-group", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
 	 "Group of the other colour; needed in mode handover."},
-	{"consumer", "handler", BG_CONF_ENUM, "log", 0, 0, "log|null", 0, "What takes the records."},
+	{"consumer", "handler", BG_CONF_ENUM, "log", 0, 0, "exec|log|null", 0, "What takes the records."},
 	{"consumer", "state-dir", BG_CONF_STRING, BG_STATEDIR "/consumerd/%i", 0, 0, NULL, 0,
 	 "Folder of the state file; every instance needs its own."},
 	{"consumer", "drain-timeout", BG_CONF_DURATION, "10 s", 1000, 3600000000, NULL, BG_CONF_RELOAD,
@@ -47,6 +48,28 @@ static const struct bg_conf_key table[] = {
 	 "Where controllers reach this instance, said in hello; unset: http.listen, or the control socket."},
 	{"handler:log", "path", BG_CONF_STRING, "-", 0, 0, NULL, 0,
 	 "File for the records as JSON lines; -: standard output."},
+	{"handler:exec", "command", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "The program that takes the records, with its arguments; split at blanks, see bg-exec(7). No shell is involved."},
+	{"handler:exec", "directory", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
+	 "Folder in which the program starts; unset: that of the daemon."},
+	{"handler:exec", "environment", BG_CONF_LIST, NULL, 0, 0, NULL, 0,
+	 "NAME=VALUE, added to the environment of the program; repeatable."},
+	{"handler:exec", "format", BG_CONF_ENUM, "json", 0, 0, "json|raw", 0,
+	 "json: a JSON object a line. raw: length-prefixed binary frames, for speed. See bg-exec(7)."},
+	{"handler:exec", "max-in-flight", BG_CONF_INT, "1000", 1, 100000, NULL, BG_CONF_RELOAD,
+	 "Records in the program at the same time, of all partitions; a pause waits for all of them."},
+	{"handler:exec", "answer-timeout", BG_CONF_DURATION, "5 min", 0, 86400000000, NULL, BG_CONF_RELOAD,
+	 "A record that was given so long ago and has no answer is a hang: the program is ended and started again; 0: wait for ever."},
+	{"handler:exec", "max-answer-bytes", BG_CONF_SIZE, "64 KiB", 64, 16777216, NULL, 0,
+	 "An answer that is longer ends the program."},
+	{"handler:exec", "on-deadline", BG_CONF_ENUM, "abort", 0, 0, "abort|abandon", BG_CONF_RELOAD,
+	 "The program still has records at the deadline of a pause. abort: so the pause fails, and with it the switch. abandon: the program is ended, and what it had not answered is done by the other colour."},
+	{"handler:exec", "restart-backoff", BG_CONF_DURATION, "200 ms", 1000, 30000000, NULL, 0,
+	 "Wait before the program is started again after it ended; doubled each time, up to 30 s."},
+	{"handler:exec", "stop-timeout", BG_CONF_DURATION, "5 s", 0, 600000000, NULL, BG_CONF_RELOAD,
+	 "At a stop the program sees the end of its input; so long it may take to finish. Then SIGTERM, after 2 s SIGKILL."},
+	{"handler:exec", "stderr-rate", BG_CONF_INT, "100", 0, 100000, NULL, BG_CONF_RELOAD,
+	 "Lines a second of the program's standard error that are logged; further ones are counted."},
 	{"ledger", "path", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
 	 "File for the ledger that bg-verify reads; unset: none is kept."},
 	{"faults", "enabled", BG_CONF_BOOL, "no", 0, 0, NULL, BG_CONF_RELOAD,
@@ -151,6 +174,8 @@ int con_conf_check(const struct bg_conf *c, const char *given, struct bg_buf *er
 		rc = -EINVAL;
 	if (check_groups(c, errs))
 		rc = -EINVAL;
+	if (!strcmp(bg_conf_str(c, "consumer", "handler"), "exec") && exec_conf_check(c, errs))
+		rc = -EINVAL;
 	if (bg_kafka_check(c, handover ? reserved_handover : reserved_plain, errs))
 		rc = -EINVAL;
 	return rc;
@@ -163,6 +188,8 @@ void con_conf_tune(struct con *c, const struct bg_conf *conf)
 	c->tun.mirror_interval_us = bg_conf_int(conf, "consumer", "mirror-interval");
 	c->tun.stall_guard_us = bg_conf_int(conf, "consumer", "stall-guard");
 	c->tun.max_in_flight = (int)bg_conf_int(conf, "consumer", "max-in-flight");
+	if (c->handler->tune)
+		c->handler->tune(c, conf);
 }
 
 static void apply_ordinals(struct con_config *g, const struct bg_conf *conf)

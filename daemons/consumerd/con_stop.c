@@ -6,23 +6,37 @@
 #include "common/log.h"
 #include "consumerd/commit.h"
 #include "consumerd/faults.h"
+#include "consumerd/handler.h"
 #include "consumerd/probe.h"
 #include "consumerd/source.h"
 
 static struct bg_timer *limit;
 static bool leaving;
 
-static void left(void *arg)
+static struct bg_timer *wait_gone, *wait_probe;
+
+/* The group is left already: others work on while the handler's process ends. */
+static void handler_gone(void *arg)
 {
 	struct con *c = arg;
 
-	bg_log(BG_NOTICE, "stopped", "left the group");
+	if (c->handler->gone && !c->handler->gone(c)) {
+		if (!wait_gone)
+			wait_gone = bg_timer_new(c->loop, handler_gone, c);
+		bg_timer_start(wait_gone, 10000);
+		return;
+	}
+	bg_timer_free(wait_gone);
 	bg_timer_free(limit);
-	limit = NULL;
+	wait_gone = limit = NULL;
 	bg_daemon_exit(c->d, 0);
 }
 
-static struct bg_timer *wait_probe;
+static void left(void *arg)
+{
+	bg_log(BG_NOTICE, "stopped", "left the group");
+	handler_gone(arg);
+}
 
 static void leave_now(void *arg)
 {
@@ -55,6 +69,8 @@ static void too_long(void *arg)
 		       "%d records are still in the handler: they will be given again elsewhere",
 		       c->parts.in_flight);
 		con_faults_abandon(c);
+		if (c->handler->abandon)
+			c->handler->abandon(c);
 		bg_timer_start(limit, 5000000);
 		leave(c);
 		return;
@@ -73,6 +89,8 @@ void con_stop_begin(struct bg_daemon *d)
 	bg_log(BG_NOTICE, "stopping", "draining");
 	limit = bg_timer_new(c->loop, too_long, c);
 	bg_timer_start(limit, c->tun.drain_timeout_us);
+	if (c->handler->finish)
+		c->handler->finish(c);
 	con_event(c, CON_EV_PAUSE, "stopping");
 	con_stop_check(c);
 }

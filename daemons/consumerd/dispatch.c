@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "common/http_client.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "consumerd/commands.h"
@@ -21,10 +22,11 @@
 static struct {
 	struct con_rec **done; /* by the handler, not acknowledged yet */
 	size_t ndone, cap;
-	bool scheduled, more; /* a flush, a further round of handing out, is on its way */
+	bool scheduled, more, settling; /* a flush, a further round, a settling is on its way */
+	size_t turn;                    /* the partition that begins the next round */
 	struct bg_timer *retry;
-	struct bg_backoff backoff;
-} m = {.backoff = {.min_us = 50000, .max_us = 5000000}};
+	int64_t retry_at_us;
+} m;
 
 static void give(struct con *c, struct con_rec *r)
 {
@@ -34,6 +36,11 @@ static void give(struct con *c, struct con_rec *r)
 		c->handler->give(c, r);
 }
 
+static enum con_room room(struct con *c)
+{
+	return c->handler->room ? c->handler->room(c) : CON_ROOM_FREE;
+}
+
 static void note_first(struct con *c, struct con_part *p, int64_t now)
 {
 	p->first_us = now;
@@ -41,38 +48,69 @@ static void note_first(struct con *c, struct con_part *p, int64_t now)
 	con_changed(c);
 }
 
+/*
+ * The next record that may be given: one that failed before any new one; also in a drain, which it holds up. The limit
+ * counts from the lowest not acknowledged on, so that one record that hangs does not let the others pile up behind it.
+ */
+static struct con_rec *next_of(struct con *c, struct con_part *p, int limit, int64_t now)
+{
+	struct con_rec *r;
+
+	if (p->again) {
+		if (p->why & (CON_WHY_RETRY | CON_WHY_REFUSED) || c->held ||
+		    (c->state != CON_ACTIVE && c->state != CON_DRAINING) || room(c) != CON_ROOM_FREE)
+			return NULL;
+		return con_part_again(p, now);
+	}
+	if (!p->pend_head || p->nring >= limit || p->why & ~(unsigned)CON_WHY_PRESSURE || !p->started ||
+	    !con_may_hand_out(c) || room(c) != CON_ROOM_FREE)
+		return NULL;
+	r = con_part_hand_out(&c->parts, p, now);
+	if (!p->told_first)
+		note_first(c, p, now);
+	p->last_us = now;
+	return r;
+}
+
 void con_dispatch_part(struct con *c, struct con_part *p)
 {
 	int limit = con_faults_on(c) ? 1 : c->tun.max_in_flight;
 
-	if (!con_may_hand_out(c) || !p->started || p->why & ~(unsigned)CON_WHY_PRESSURE)
-		goto pressure;
-	/* Rule 9 looks here too: a freeze between two records must not let the second out. */
-	while (p->pend_head && p->nout < limit && !bg_loop_check_stall(c->loop) && con_may_hand_out(c)) {
-		int64_t now = bg_now_us();
-		struct con_rec *r = con_part_hand_out(&c->parts, p, now);
+	while (p->again || p->pend_head) {
+		struct con_rec *r;
 
-		if (!p->told_first)
-			note_first(c, p, now);
-		p->last_us = now;
+		/* Rule 9 looks here too: a freeze between two records must not let the second out. */
+		if (bg_loop_check_stall(c->loop))
+			break;
+		r = next_of(c, p, limit, bg_now_us());
+		if (!r)
+			break;
 		give(c, r);
 		if (m.ndone >= FLUSH_EVERY)
 			con_dispatch_flush(c);
-		if (p->why & ~(unsigned)CON_WHY_PRESSURE)
-			break;
 	}
-pressure:
 	if (p->npend > PEND_HIGH && !(p->why & CON_WHY_PRESSURE))
 		con_source_pause(c, p, CON_WHY_PRESSURE);
 	else if (p->npend < PEND_HIGH / 2 && p->why & CON_WHY_PRESSURE)
 		con_source_unpause(c, p, CON_WHY_PRESSURE);
 }
 
+/* Each round begins behind the partition that filled the handler in the last one, so that none starves. */
 void con_dispatch_all(struct con *c)
 {
-	for (size_t i = 0; i < c->parts.n; i++)
-		if (c->parts.v[i]->assigned)
-			con_dispatch_part(c, c->parts.v[i]);
+	size_t first = c->parts.n ? m.turn % c->parts.n : 0;
+	bool full = false;
+
+	for (size_t i = 0; i < c->parts.n; i++) {
+		size_t at = (first + i) % c->parts.n;
+
+		if (c->parts.v[at]->assigned)
+			con_dispatch_part(c, c->parts.v[at]);
+		if (!full && room(c) != CON_ROOM_FREE) {
+			full = true;
+			m.turn = at + 1;
+		}
+	}
 	con_dispatch_flush(c);
 }
 
@@ -88,61 +126,71 @@ static void dispatch_later(void *arg)
 	con_dispatch_all(arg);
 }
 
-/* The first one that failed; true: there are more, which come with the next try (giving may change the list). */
-static bool give_failed_again(struct con *c, struct con_part *p)
-{
-	struct con_rec *first = NULL;
-	int n = 0;
-
-	for (struct con_rec *r = p->out_head; r; r = r->next)
-		if (r->failed && ++n == 1)
-			first = r;
-	if (first) {
-		first->failed = false;
-		first->attempts++;
-		give(c, first);
-	}
-	return n > 1;
-}
-
 static void retry(void *arg);
 
+/* The timer is for the earliest of all that wait. */
 static void retry_in(struct con *c, int64_t us)
 {
+	int64_t at = bg_now_us() + us;
+
 	if (!m.retry)
 		m.retry = bg_timer_new(c->loop, retry, c);
-	if (!bg_timer_pending(m.retry))
-		bg_timer_start(m.retry, us);
+	if (bg_timer_pending(m.retry) && m.retry_at_us <= at)
+		return;
+	m.retry_at_us = at;
+	bg_timer_start(m.retry, us);
 }
 
 static void retry(void *arg)
 {
 	struct con *c = arg;
-	bool later = false;
+	int64_t now = bg_now_us(), next = INT64_MAX;
 
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
 		if (!(p->why & CON_WHY_RETRY))
 			continue;
-		if (!con_may_hand_out(c) && c->state != CON_DRAINING) {
-			later = true;
-			continue;
-		}
-		con_source_unpause(c, p, CON_WHY_RETRY);
-		if (give_failed_again(c, p)) {
-			p->why |= CON_WHY_RETRY;
-			later = true;
-		}
+		if (p->retry_us <= now)
+			con_source_unpause(c, p, CON_WHY_RETRY);
+		else
+			next = BG_MIN(next, p->retry_us);
 	}
-	if (later)
-		retry_in(c, 50000);
+	if (next < INT64_MAX)
+		retry_in(c, next - now);
 	con_dispatch_all(c);
+}
+
+/* ---- records that come back undone ---- */
+
+static void settle_now(void *arg)
+{
+	struct con *c = arg;
+
+	m.settling = false;
+	con_dispatch_settle(c);
+}
+
+static void settle_later(struct con *c)
+{
+	if (!m.settling)
+		bg_loop_defer(c->loop, settle_now, c);
+	m.settling = true;
+}
+
+static void undone(struct con *c)
+{
+	settle_later(c);
+	con_source_try_revoke(c);
+	/* A record that went back is out of the handler: a drain may end, with the position before it. */
+	con_commands_check_drained(c);
 }
 
 /* It failed. Those behind it in its partition wait: the partition gives nothing until the back-off is over. */
 static void failed(struct con *c, struct con_rec *r, const char *error)
 {
+	struct bg_backoff backoff = {
+		.min_us = 50000, .max_us = 5000000, .tries = r->attempts > 0 ? r->attempts - 1 : 0};
 	struct con_part *p = r->part;
 
 	c->errors_total++;
@@ -151,15 +199,86 @@ static void failed(struct con *c, struct con_rec *r, const char *error)
 	if (r->orphan) {
 		con_rec_ack(&c->parts, r);
 	} else {
-		m.backoff.tries = r->attempts > 0 ? r->attempts - 1 : 0;
+		int64_t wait = bg_backoff_next(&backoff);
+
 		p->why |= CON_WHY_RETRY;
+		p->retry_us = bg_now_us() + wait;
 		if (!con_rec_back(&c->parts, r))
-			r->failed = true; /* not the only one out: it keeps its place */
-		retry_in(c, bg_backoff_next(&m.backoff));
+			con_rec_again(p, r); /* not the only one out: it keeps its place */
+		retry_in(c, wait);
 	}
-	con_source_try_revoke(c);
-	/* A record that went back is out of the handler: a drain may end, with the position before it. */
-	con_commands_check_drained(c);
+	undone(c);
+}
+
+void con_refused(struct con *c, struct con_rec *r, const char *error)
+{
+	struct con_part *p = r->part;
+
+	c->errors_total++;
+	con_error(c, "refused",
+		  "%s [%d] offset %lld: the handler refuses it for good, the partition waits: %s", p->topic,
+		  p->partition, (long long)r->offset, error);
+	if (r->orphan) {
+		con_rec_ack(&c->parts, r);
+	} else {
+		con_source_pause(c, p, CON_WHY_REFUSED);
+		if (!con_rec_back(&c->parts, r))
+			con_rec_again(p, r);
+		con_changed(c);
+	}
+	undone(c);
+}
+
+void con_dispatch_renewed(struct con *c)
+{
+	for (size_t i = 0; i < c->parts.n; i++)
+		if (c->parts.v[i]->why & CON_WHY_REFUSED)
+			con_source_unpause(c, c->parts.v[i], CON_WHY_REFUSED);
+}
+
+void con_lost(struct con *c, struct con_rec *r)
+{
+	if (r->orphan)
+		con_rec_ack(&c->parts, r);
+	else
+		con_rec_again(r->part, r);
+}
+
+void con_lost_end(struct con *c)
+{
+	undone(c);
+}
+
+void con_dispatch_settle(struct con *c)
+{
+	struct bg_offs back = BG_OFFS_INIT;
+	bool down = room(c) == CON_ROOM_DOWN;
+	size_t repeats = 0;
+
+	con_dispatch_flush(c);
+	for (size_t i = 0; i < c->parts.n; i++) {
+		struct con_part *p = c->parts.v[i];
+
+		if (c->state == CON_DRAINING && !p->nout)
+			con_source_unpause(c, p, CON_WHY_REFUSED); /* whoever goes on tries it again */
+		if (!p->nagain || p->nagain != p->nout || !(down || p->why & CON_WHY_REFUSED) ||
+		    !(c->state == CON_DRAINING || p->revoking))
+			continue;
+		bg_offs_set(&back, p->topic, p->partition, p->acked, p->epoch);
+		repeats += con_part_rewind(&c->parts, p);
+		con_source_unpause(c, p, CON_WHY_REFUSED);
+	}
+	if (back.n) {
+		con_ledger_offsets(c, "abandon", &back, c->state == CON_DRAINING ? "drain" : "revoke");
+		bg_log(BG_NOTICE, "abandoned",
+		       "%zu partitions go back to the lowest record that is not done; %zu done ones behind it will come again",
+		       back.n, repeats);
+		con_meters_repeats(c, repeats);
+		con_changed(c);
+		con_source_try_revoke(c);
+		con_commands_check_drained(c);
+	}
+	bg_offs_free(&back);
 }
 
 void con_done(struct con *c, struct con_rec *r, const char *error)
@@ -179,7 +298,7 @@ void con_done(struct con *c, struct con_rec *r, const char *error)
 
 void con_dispatch_flush(struct con *c)
 {
-	bool more = false;
+	bool more = false, again = false;
 	int64_t now;
 
 	if (!m.ndone)
@@ -201,12 +320,16 @@ void con_dispatch_flush(struct con *c)
 		con_rec_ack(&c->parts, r);
 	}
 	m.ndone = 0;
-	for (size_t i = 0; i < c->parts.n && !more; i++)
-		more = c->parts.v[i]->pend_head != NULL;
-	if (more && !m.more && con_may_hand_out(c)) {
+	for (size_t i = 0; i < c->parts.n && !(more && again); i++) {
+		again |= c->parts.v[i]->again != NULL;
+		more |= again || c->parts.v[i]->pend_head;
+	}
+	if (more && !m.more && (con_may_hand_out(c) || c->state == CON_DRAINING)) {
 		m.more = true;
 		bg_loop_defer(c->loop, dispatch_later, c);
 	}
+	if (again)
+		settle_later(c); /* what was done now may have been the last that was waited for */
 	con_source_try_revoke(c);
 	con_commands_check_drained(c);
 }

@@ -131,6 +131,16 @@ void con_faults_set_hang(struct con *c, bool hang)
 	con_dispatch_all(c);
 }
 
+void con_faults_give_back(struct con *c)
+{
+	while (c->faults && c->faults->held) {
+		struct con_rec *r = c->faults->held->r;
+
+		unlink_held(c->faults, c->faults->held);
+		con_lost(c, r);
+	}
+}
+
 void con_faults_abandon(struct con *c)
 {
 	while (c->faults && c->faults->held) {

@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-static const struct con_handler_ops *const handlers[] = {&con_handler_null, &con_handler_log};
+static const struct con_handler_ops *const handlers[] = {&con_handler_null, &con_handler_log,
+							 &con_handler_exec};
 
 const struct con_handler_ops *con_handler_find(const char *name)
 {

@@ -87,4 +87,10 @@ static bool log_flush(struct con *c)
 	return true;
 }
 
-const struct con_handler_ops con_handler_log = {"log", log_start, log_stop, log_give, log_flush};
+const struct con_handler_ops con_handler_log = {
+	.name = "log",
+	.start = log_start,
+	.stop = log_stop,
+	.give = log_give,
+	.flush = log_flush,
+};

@@ -28,4 +28,10 @@ static bool null_flush(struct con *c)
 	return true;
 }
 
-const struct con_handler_ops con_handler_null = {"null", null_start, null_stop, null_give, null_flush};
+const struct con_handler_ops con_handler_null = {
+	.name = "null",
+	.start = null_start,
+	.stop = null_stop,
+	.give = null_give,
+	.flush = null_flush,
+};

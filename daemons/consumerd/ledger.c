@@ -86,23 +86,22 @@ static char *put_str(char *s, const char *text, size_t len)
 #define PUT(s, lit) put_str(s, lit, sizeof(lit) - 1)
 
 /* Topic names have only [a-zA-Z0-9._-], and instance names are checked: nothing needs escaping. */
-void con_ledger_record(struct con *c, const struct con_rec *r, int64_t now_us)
+static void record_line(struct con_ledger *l, const char *ev, const struct con_rec *r, int64_t now_us)
 {
-	struct con_ledger *l = c->ledger;
 	char line[640], *s = line;
 	rd_kafka_headers_t *headers;
 	const void *value;
 	size_t size, tlen;
 
-	if (!l)
-		return;
 	tlen = strlen(r->part->topic);
 	s = PUT(s, "{\"t\":");
 	s = put_int(s, now_us * 1000);
 	s = PUT(s, ",");
 	s = put_str(s, l->head, strlen(l->head));
 	s = PUT(s, ",\"e\":");
-	s = put_int(s, r->part->epoch);
+	/* An orphan was given at an earlier epoch; of others it is the one under which their offset will be committed. */
+	s = put_int(s, r->orphan ? r->epoch : r->part->epoch);
+	s = put_str(s, ev, strlen(ev));
 	s = PUT(s, ",\"tp\":\"");
 	s = put_str(s, r->part->topic, BG_MIN(tlen, (size_t)249));
 	s = PUT(s, "\",\"p\":");
@@ -117,6 +116,18 @@ void con_ledger_record(struct con *c, const struct con_rec *r, int64_t now_us)
 	}
 	s = PUT(s, "}\n");
 	bg_buf_add(&l->buf, line, (size_t)(s - line));
+}
+
+void con_ledger_record(struct con *c, const struct con_rec *r, int64_t now_us)
+{
+	if (c->ledger)
+		record_line(c->ledger, "", r, now_us);
+}
+
+void con_ledger_in(struct con *c, const struct con_rec *r, int64_t now_us)
+{
+	if (c->ledger)
+		record_line(c->ledger, ",\"ev\":\"in\"", r, now_us);
 }
 
 void con_ledger_offsets(struct con *c, const char *ev, const struct bg_offs *offs, const char *why)

@@ -9,7 +9,9 @@ int con_ledger_open(struct con *c, const char *path, struct bg_err *err);
 void con_ledger_close(struct con *c);
 /* A record was processed. Into the buffer; con_ledger_flush writes. */
 void con_ledger_record(struct con *c, const struct con_rec *r, int64_t now_us);
-/* An event with offsets (commit, commit_ok, commit_refused; why may be NULL); written at once. */
+/* A record was given to a handler that keeps it: `in`. Into the buffer, as above. */
+void con_ledger_in(struct con *c, const struct con_rec *r, int64_t now_us);
+/* An event with offsets (abandon, commit, commit_ok, commit_refused; why may be NULL); written at once. */
 void con_ledger_offsets(struct con *c, const char *ev, const struct bg_offs *offs, const char *why);
 void con_ledger_state(struct con *c, const char *from, const char *to);
 /* One write(2) of all that is buffered. False: it failed (full disk): nothing may be acknowledged. */

@@ -7,6 +7,11 @@ libconsumerd_a_SOURCES = \
 	daemons/consumerd/con.c daemons/consumerd/con.h daemons/consumerd/con_conf.c daemons/consumerd/con_conf.h \
 	daemons/consumerd/con_main.c daemons/consumerd/con_main.h daemons/consumerd/con_stop.c daemons/consumerd/con_stop.h \
 	daemons/consumerd/dispatch.c daemons/consumerd/dispatch.h daemons/consumerd/drain.c \
+	daemons/consumerd/exec_answer.c daemons/consumerd/exec_answer.h daemons/consumerd/exec_child.c daemons/consumerd/exec_child.h \
+	daemons/consumerd/exec_command.c daemons/consumerd/exec_conf.c daemons/consumerd/exec_conf.h daemons/consumerd/exec_int.h \
+	daemons/consumerd/exec_lines.c daemons/consumerd/exec_lines.h daemons/consumerd/exec_pipe.c \
+	daemons/consumerd/exec_table.c daemons/consumerd/exec_table.h daemons/consumerd/exec_write.c daemons/consumerd/exec_write.h \
+	daemons/consumerd/handler_exec.c \
 	daemons/consumerd/faults.c daemons/consumerd/faults.h daemons/consumerd/flow.c \
 	daemons/consumerd/handle.c daemons/consumerd/handler.c daemons/consumerd/handler.h daemons/consumerd/handler_log.c daemons/consumerd/handler_null.c \
 	daemons/consumerd/hello.c daemons/consumerd/hello.h daemons/consumerd/late.c daemons/consumerd/ledger.c daemons/consumerd/ledger.h \

@@ -10,8 +10,8 @@
 #include "consumerd/mirror.h"
 
 struct con_meters {
-	struct bg_series *records, *bytes, *errors, *skipped, *in_flight, *epoch, *active_color, *latency,
-		*connected, *commit, *mirrored, *last_mirror;
+	struct bg_series *records, *bytes, *errors, *skipped, *repeats, *in_flight, *epoch, *active_color,
+		*latency, *connected, *commit, *mirrored, *last_mirror;
 	struct bg_metric *state, *version, *lag, *position, *committed;
 	struct bg_series *lag_sum;
 	int64_t last_us;
@@ -100,6 +100,8 @@ void con_meters_init(struct con *c)
 	m->errors = counter(c, "kafka_consumer_errors_total", "Errors of the handler.");
 	m->skipped = counter(c, "bg_consumer_records_skipped_total",
 			     "Records that were not processed, by policy.");
+	m->repeats = counter(c, "bg_consumer_records_repeated_total",
+			     "Records that were done and come again, because one before them was let go.");
 	m->in_flight = labelled(c, gauge(c, "bg_consumer_in_flight_records", "Records in the handler."));
 	m->epoch = labelled(c, gauge(c, "bg_consumer_epoch", "The highest epoch this instance knows."));
 	m->connected = labelled(c, gauge(c, "bg_consumer_connected", "1 while a broker answers."));
@@ -132,6 +134,11 @@ void con_meters_free(struct con *c)
 	free(c->meters);
 	c->metrics = NULL;
 	c->meters = NULL;
+}
+
+void con_meters_repeats(struct con *c, size_t n)
+{
+	bg_series_add(c->meters->repeats, (double)n);
 }
 
 void con_meters_latency(struct con *c, int64_t us)

@@ -202,6 +202,7 @@ struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int6
 	r->next = NULL;
 	r->out = true;
 	r->given_us = now_us;
+	r->epoch = p->epoch;
 	r->attempts++;
 	if (p->out_tail)
 		p->out_tail->next = r;
@@ -209,6 +210,7 @@ struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int6
 		p->out_head = r;
 	p->out_tail = r;
 	p->nout++;
+	p->nring++;
 	p->position = r->offset + 1;
 	ps->in_flight++;
 	return r;
@@ -228,12 +230,18 @@ void con_rec_ack(struct con_parts *ps, struct con_rec *r)
 		return;
 	}
 	p->nout--;
+	if (r != p->out_head) {
+		/* It waits for those before it; the handle could not be closed while its message is held. */
+		rd_kafka_message_destroy(r->msg);
+		r->msg = NULL;
+	}
 	/* The lowest not acknowledged: everything acknowledged from the head on is out of the ring. */
 	while (p->out_head && p->out_head->acked) {
 		struct con_rec *head = p->out_head;
 
 		p->out_head = head->next;
 		p->acked = head->offset + 1;
+		p->nring--;
 		rec_free(ps, head);
 	}
 	if (!p->out_head) {
@@ -250,6 +258,7 @@ bool con_rec_back(struct con_parts *ps, struct con_rec *r)
 		return false;
 	p->out_head = p->out_tail = NULL;
 	p->nout--;
+	p->nring--;
 	ps->in_flight--;
 	r->out = false;
 	r->next = p->pend_head;
@@ -279,6 +288,59 @@ void con_part_drop_pending(struct con_parts *ps, struct con_part *p)
 	p->fetch_next = p->position < 0 ? 0 : p->position;
 }
 
+void con_rec_again(struct con_part *p, struct con_rec *r)
+{
+	if (r->failed)
+		return;
+	r->failed = true;
+	p->nagain++;
+	if (!p->again || r->offset < p->again->offset)
+		p->again = r;
+}
+
+struct con_rec *con_part_again(struct con_part *p, int64_t now_us)
+{
+	struct con_rec *r = p->again, *next;
+
+	if (!r)
+		return NULL;
+	for (next = r->next; next && !next->failed; next = next->next)
+		;
+	p->again = next;
+	p->nagain--;
+	r->failed = false;
+	r->given_us = now_us;
+	r->attempts++;
+	return r;
+}
+
+static void ring_empty(struct con_part *p)
+{
+	p->out_head = p->out_tail = p->again = NULL;
+	p->nout = p->nring = p->nagain = 0;
+}
+
+size_t con_part_rewind(struct con_parts *ps, struct con_part *p)
+{
+	struct con_rec *r = p->out_head;
+	size_t repeats = 0;
+
+	while (r) {
+		struct con_rec *next = r->next;
+
+		if (r->acked)
+			repeats++;
+		else
+			ps->in_flight--;
+		rec_free(ps, r);
+		r = next;
+	}
+	ring_empty(p);
+	p->position = p->acked;
+	con_part_drop_pending(ps, p);
+	return repeats;
+}
+
 void con_part_take_away(struct con_parts *ps, struct con_part *p)
 {
 	struct con_rec *r = p->out_head;
@@ -287,7 +349,9 @@ void con_part_take_away(struct con_parts *ps, struct con_part *p)
 	while (r) {
 		struct con_rec *next = r->next;
 
-		if (r->acked) {
+		if (r->failed)
+			ps->in_flight--; /* nobody has it */
+		if (r->acked || r->failed) {
 			rec_free(ps, r);
 		} else {
 			r->orphan = true;
@@ -296,8 +360,7 @@ void con_part_take_away(struct con_parts *ps, struct con_part *p)
 		}
 		r = next;
 	}
-	p->out_head = p->out_tail = NULL;
-	p->nout = 0;
+	ring_empty(p);
 	/* What is still in the handler may be done or not: only what was acknowledged counts. */
 	p->position = p->acked;
 	p->assigned = p->started = p->revoking = p->failed = p->dead = false;

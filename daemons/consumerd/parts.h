@@ -24,6 +24,7 @@ enum con_pause_reason {
 	CON_WHY_FAULT = 1u << 3,
 	CON_WHY_REVOKE = 1u << 4,
 	CON_WHY_NO_OFFSET = 1u << 5, /* held, but nothing says where it starts */
+	CON_WHY_REFUSED = 1u << 6,   /* the handler refused a record for good: nobody knows how to go on */
 };
 
 struct con_part;
@@ -35,10 +36,11 @@ struct con_rec {
 	rd_kafka_message_t *msg;
 	int64_t offset;
 	int64_t given_us;
-	bool out;    /* in the ring (handed out) */
-	bool acked;  /* acknowledged, waits for those before it */
-	bool failed; /* the handler could not; it is given again when the back-off is over */
-	bool orphan; /* its partition was taken away: the acknowledgement counts for nothing */
+	int64_t epoch; /* under which it was handed out */
+	bool out;      /* in the ring (handed out) */
+	bool acked;    /* acknowledged, waits for those before it; its message is freed */
+	bool failed;   /* not in the handler any more and not done: it is given again, in order */
+	bool orphan;   /* its partition was taken away: the acknowledgement counts for nothing */
 	int attempts;
 	struct con_rec *next; /* in pending, or of the ring by offset */
 };
@@ -75,6 +77,10 @@ struct con_part {
 
 	struct con_rec *out_head, *out_tail;   /* handed out, by offset */
 	int nout;                              /* of them not acknowledged */
+	int nring;                             /* of them in all: those behind a record that hangs are kept */
+	struct con_rec *again;                 /* the lowest that failed, NULL: none */
+	int nagain;                            /* how many failed */
+	int64_t retry_us;                      /* with CON_WHY_RETRY: when the back-off is over */
 	struct con_rec *pend_head, *pend_tail; /* received, not handed out */
 	int npend;
 };
@@ -116,6 +122,15 @@ void con_rec_ack(struct con_parts *ps, struct con_rec *r);
 /* It failed: back to the head of pending, position before it. Only for the lowest handed out with nothing behind
  * it (order is kept by who hands out); otherwise it stays out and the caller gives it again. False then. */
 bool con_rec_back(struct con_parts *ps, struct con_rec *r);
+/* It failed and stays where it is: it is to be given again (con_part_again). */
+void con_rec_again(struct con_part *p, struct con_rec *r);
+/* The lowest one that failed, which is given again now; NULL: none. */
+struct con_rec *con_part_again(struct con_part *p, int64_t now_us);
+/*
+ * Nothing of it is in the handler any more: all that was handed out and not acknowledged comes back, position is the
+ * lowest not acknowledged. Returns how many records behind that were acknowledged and will come a second time.
+ */
+size_t con_part_rewind(struct con_parts *ps, struct con_part *p);
 /* Drop what was received and not handed out (pause, seek). */
 void con_part_drop_pending(struct con_parts *ps, struct con_part *p);
 /* The partition is taken away: pending dropped, records in the handler become orphans. */

@@ -6,6 +6,7 @@
 #include "consumerd/answers.h"
 #include "consumerd/con_conf.h"
 #include "consumerd/faults.h"
+#include "consumerd/handler.h"
 #include "consumerd/meters.h"
 #include "consumerd/mirror.h"
 #include "consumerd/source.h"
@@ -47,6 +48,8 @@ static struct json_object *part_json(struct con *c, const struct con_part *p)
 		bg_json_add_bool(o, "needs_offset", true);
 	if (p->failed)
 		bg_json_add_bool(o, "failed", true);
+	if (p->why & CON_WHY_REFUSED)
+		bg_json_add_bool(o, "refused", true);
 	return o;
 }
 
@@ -97,6 +100,8 @@ struct json_object *con_status_json(struct con *c)
 	mirrored_us = con_mirror_last_real_us(c);
 	bg_json_add_str(o, "last_mirror",
 			mirrored_us ? bg_format_time(since, sizeof since, mirrored_us) : NULL);
+	if (c->handler->json)
+		bg_json_add(o, "handler", c->handler->json(c));
 	bg_json_add_str(o, "last_error", c->last_error[0] ? c->last_error : NULL);
 	bg_json_add_str(o, "cause", c->cause[0] ? c->cause : NULL);
 	bg_json_add(o, "faults", con_faults_json(c));
