@@ -184,6 +184,12 @@ static void begin(struct follower *f, int64_t since)
 	int64_t oldest = oldest_id(s);
 	struct json_object *o;
 
+	/* An id without data is no event, but where to go on when the connection is lost before the first one. */
+	if (since < 0) {
+		_cleanup_free_ char *id = bg_xasprintf("id: %lld\n\n", (long long)(s->next_id - 1));
+
+		bg_http_stream_send(f->req, id, strlen(id));
+	}
 	f->place = since < 0 ? s->next_id : since + 1;
 	if (f->place >= oldest && f->place <= s->next_id)
 		return;

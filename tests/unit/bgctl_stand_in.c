@@ -14,6 +14,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -43,6 +44,11 @@ static struct {
 	struct seen seen[TOLD];
 	size_t n_seen;
 	const char *token;
+	struct {
+		char *text;
+		bool stays;
+	} stream[TOLD];
+	size_t n_stream, streams; /* told, asked for */
 } s;
 
 static struct seen *seen_of(const char *method, const char *path, bool make)
@@ -126,6 +132,30 @@ ROUTE(post_abort, "POST", "/abort")
 ROUTE(post_hold, "POST", "/hold")
 ROUTE(post_release, "POST", "/release")
 
+static void on_gone(void *arg)
+{
+	(void)arg;
+}
+
+static void get_events(struct bg_http_req *r, void *arg)
+{
+	size_t i = s.streams++;
+
+	(void)arg;
+	note("GET", "/v1/events", r);
+	bg_http_on_gone(r, on_gone, NULL);
+	bg_http_stream_start(r, "text/event-stream");
+	if (i >= s.n_stream) {
+		bg_http_stream_send(r, ": silent\n\n", 11);
+		return;
+	}
+	/* In pieces, as a network has it. */
+	for (size_t at = 0, n = strlen(s.stream[i].text); at < n; at += 100000)
+		bg_http_stream_send(r, s.stream[i].text + at, BG_MIN(n - at, (size_t)100000));
+	if (!s.stream[i].stays)
+		bg_http_stream_end(r);
+}
+
 static const struct bg_field no_fields[] = {{NULL, BG_J_STRING, false, 0, 0, NULL}};
 static const struct bg_route routes[] = {
 	{"GET", "/v1/switches", get, BG_PRIV_READ, NULL, 0},
@@ -138,6 +168,7 @@ static const struct bg_route routes[] = {
 	{"POST", "/v1/switches/{name}/abort", post_abort, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/hold", post_hold, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/release", post_release, BG_PRIV_OPERATE, no_fields, 0},
+	{"GET", "/v1/events", get_events, BG_PRIV_READ, NULL, 0},
 	{NULL, NULL, NULL, BG_PRIV_OPEN, NULL, 0},
 };
 
@@ -167,6 +198,8 @@ void stand_in_stop(void)
 		free(s.told[i].path);
 		free(s.told[i].json);
 	}
+	for (size_t i = 0; i < s.n_stream; i++)
+		free(s.stream[i].text);
 	for (size_t i = 0; i < s.n_seen; i++) {
 		free(s.seen[i].method);
 		free(s.seen[i].path);
@@ -181,6 +214,13 @@ void stand_in_tell(const char *method, const char *path, int status, const char 
 {
 	assert_true(s.n < TOLD);
 	s.told[s.n++] = (struct told){bg_xstrdup(method), bg_xstrdup(path), bg_xstrdup(json), status, false};
+}
+
+void stand_in_stream(const char *text, bool stays)
+{
+	assert_true(s.n_stream < TOLD);
+	s.stream[s.n_stream].text = bg_xstrdup(text);
+	s.stream[s.n_stream++].stays = stays;
 }
 
 const char *stand_in_url(void)
@@ -220,6 +260,9 @@ struct child {
 	bool over;
 	int fd; /* a terminal's master, or -1 */
 	struct bg_buf tty;
+	const char *out, *until; /* NULL: until it ends */
+	int signo;
+	struct termios before, after;
 };
 
 static void drain_tty(struct child *c)
@@ -231,11 +274,34 @@ static void drain_tty(struct child *c)
 		bg_buf_add(&c->tty, buf, (size_t)n);
 }
 
+static bool has_come(struct child *c)
+{
+	char buf[1 << 16];
+	int fd;
+	ssize_t n;
+
+	if (c->fd >= 0)
+		return c->tty.s && strstr(c->tty.s, c->until);
+	fd = open(c->out, O_RDONLY | O_CLOEXEC);
+	n = fd >= 0 ? read(fd, buf, sizeof(buf) - 1) : 0;
+	if (fd >= 0)
+		close(fd);
+	buf[BG_MAX(n, 0)] = '\0';
+	return strstr(buf, c->until);
+}
+
 static void look_at_child(void *arg)
 {
 	struct child *c = arg;
 
 	drain_tty(c);
+	if (!c->over && c->until && has_come(c)) {
+		c->until = NULL;
+		if (c->signo)
+			kill(c->pid, c->signo);
+		else
+			assert_int_equal(write(c->fd, "q", 1), 1);
+	}
 	if (!c->over && waitpid(c->pid, &c->status, WNOHANG) == c->pid)
 		c->over = true;
 }
@@ -297,11 +363,11 @@ static void redirect(const char *path, int to)
 		_exit(97);
 }
 
-static struct run run(const char *where, const char *words, bool tty, bool no_color, bool nobody)
+static struct run run_until(const char *where, const char *words, bool tty, bool no_color, bool nobody,
+			    struct child *c)
 {
 	char out[96], err[96], *argv[32] = {(char *)"bgctl"}, *save = NULL;
 	_cleanup_free_ char *copy = bg_xstrdup(words);
-	struct child c = {.fd = -1};
 	struct run r = {0};
 	int n = 1;
 
@@ -312,44 +378,67 @@ static struct run run(const char *where, const char *words, bool tty, bool no_co
 	}
 	snprintf(out, sizeof(out), "%s/out", s.dir);
 	snprintf(err, sizeof(err), "%s/err", s.dir);
+	c->out = out;
 	fflush(NULL);
-	c.pid = tty ? forkpty(&c.fd, NULL, NULL, NULL) : fork();
-	assert_true(c.pid >= 0);
-	if (c.pid == 0) {
+	c->pid = tty ? forkpty(&c->fd, NULL, NULL, NULL) : fork();
+	assert_true(c->pid >= 0);
+	if (c->pid == 0) {
 		if (!tty)
 			redirect(out, 1);
 		redirect(err, 2);
 		become(where, argv, no_color, nobody);
 	}
+	if (tty) {
+		fcntl(c->fd, F_SETFL, O_NONBLOCK);
+		tcgetattr(c->fd, &c->before);
+	}
+	await(c);
+	drain_tty(c);
 	if (tty)
-		fcntl(c.fd, F_SETFL, O_NONBLOCK);
-	await(&c);
-	drain_tty(&c);
-	assert_true(WIFEXITED(c.status));
-	r.status = WEXITSTATUS(c.status);
-	bg_buf_puts(&c.tty, "");
-	r.out = tty ? c.tty.s : slurp(out);
+		tcgetattr(c->fd, &c->after);
+	assert_true(WIFEXITED(c->status));
+	r.status = WEXITSTATUS(c->status);
+	bg_buf_puts(&c->tty, "");
+	r.out = tty ? c->tty.s : slurp(out);
 	if (!tty)
-		bg_buf_free(&c.tty);
+		bg_buf_free(&c->tty);
 	r.err = slurp(err);
 	if (tty)
-		close(c.fd);
+		close(c->fd);
 	return r;
 }
 
 struct run bgctl(const char *where, const char *words)
 {
-	return run(where, words, false, false, false);
+	struct child c = {.fd = -1};
+
+	return run_until(where, words, false, false, false, &c);
 }
 
 struct run bgctl_tty(const char *where, const char *words, bool no_color)
 {
-	return run(where, words, true, no_color, false);
+	struct child c = {.fd = -1};
+
+	return run_until(where, words, true, no_color, false, &c);
 }
 
 struct run bgctl_nobody(const char *where, const char *words)
 {
-	return run(where, words, false, false, true);
+	struct child c = {.fd = -1};
+
+	return run_until(where, words, false, false, true, &c);
+}
+
+struct run bgctl_until(const char *where, const char *words, bool tty, const char *until, int signo,
+		       bool *ret_same)
+{
+	struct child c = {.fd = -1, .until = until, .signo = signo};
+	struct run r = run_until(where, words, tty, true, false, &c);
+
+	if (ret_same)
+		*ret_same = c.before.c_lflag == c.after.c_lflag && c.before.c_iflag == c.after.c_iflag &&
+			    c.before.c_oflag == c.after.c_oflag;
+	return r;
 }
 
 void run_free(struct run *r)

@@ -19,6 +19,10 @@ const char *stand_in_body(const char *method, const char *path);
 const char *stand_in_query(const char *method, const char *path);
 int stand_in_count(const char *method, const char *path);
 
+/* The next answer to GET /v1/events: a stream that begins with text, and stays or ends. After the last one told, streams
+ * that stay silent. */
+void stand_in_stream(const char *text, bool stays);
+
 struct run {
 	int status;
 	char *out, *err;
@@ -27,6 +31,10 @@ struct run {
 struct run bgctl(const char *where, const char *words);
 /* The same on a terminal, whose output is r.out; no_color: NO_COLOR=1. */
 struct run bgctl_tty(const char *where, const char *words, bool no_color);
+/* The same, on a terminal or not, until its output has `until` in it; then it is sent the signal (0: "q" is typed).
+ * *ret_same (tty, may be NULL): the terminal's settings are as they were. */
+struct run bgctl_until(const char *where, const char *words, bool tty, const char *until, int signo,
+		       bool *ret_same);
 /* The same as a user who is nobody. */
 struct run bgctl_nobody(const char *where, const char *words);
 void run_free(struct run *r);

@@ -26,3 +26,11 @@ tests_unit_test_bgctl_CPPFLAGS = $(TOOLS_TEST_CPPFLAGS)
 tests_unit_test_bgctl_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_bgctl_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_test_bgctl_DEPENDENCIES = bgctl
+
+UNIT_TESTS_TOOLS += tests/unit/test_bgctl_follow
+tests_unit_test_bgctl_follow_SOURCES = tests/unit/test_bgctl_follow.c tests/unit/bgctl_stand_in.c \
+	tests/unit/bgctl_stand_in.h tools/bgctl/sse.c
+tests_unit_test_bgctl_follow_CPPFLAGS = $(TOOLS_TEST_CPPFLAGS)
+tests_unit_test_bgctl_follow_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bgctl_follow_LDADD = $(UNIT_LIBS)
+EXTRA_tests_unit_test_bgctl_follow_DEPENDENCIES = bgctl

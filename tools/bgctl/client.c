@@ -69,42 +69,49 @@ static struct curl_slist *headers_of(const struct ctl *c, bool body)
 	return l;
 }
 
-static void describe_failure(CURL *h, CURLcode rc, const struct ctl *c, const struct sink *s,
-			     struct ctl_answer *ret)
+void ctl_describe(void *h, int code, const struct ctl *c, struct ctl_answer *ret)
 {
+	CURLcode rc = (CURLcode)code;
 	long os = 0;
 
 	curl_easy_getinfo(h, CURLINFO_OS_ERRNO, &os);
 	ret->denied = rc == CURLE_COULDNT_CONNECT && (os == EACCES || os == EPERM);
-	if (s->too_long)
-		bg_strlcpy(ret->why, "the answer is longer than 32 MiB", sizeof(ret->why));
-	else if (rc == CURLE_COULDNT_CONNECT && os && !is_http(c->socket))
+	if (rc == CURLE_COULDNT_CONNECT && os && !is_http(c->socket))
 		bg_strlcpy(ret->why, strerror((int)os), sizeof(ret->why));
 	else
 		bg_strlcpy(ret->why, curl_easy_strerror(rc), sizeof(ret->why));
 }
 
+void *ctl_easy(const struct ctl *c, const char *path, bool body, struct curl_slist **ret_headers)
+{
+	CURL *h = curl_easy_init();
+
+	if (!h)
+		return NULL;
+	*ret_headers = headers_of(c, body);
+	set_target(h, c, path);
+	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+	curl_easy_setopt(h, CURLOPT_PROXY, ""); /* a local daemon is never behind http_proxy */
+	curl_easy_setopt(h, CURLOPT_HTTPHEADER, *ret_headers);
+	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
+	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
+	return h;
+}
+
 void ctl_call(struct ctl *c, const char *method, const char *path, struct json_object *body,
 	      int64_t timeout_ms, struct ctl_answer *ret)
 {
-	CURL *h = curl_easy_init();
+	struct curl_slist *headers = NULL;
+	CURL *h = ctl_easy(c, path, body != NULL, &headers);
 	struct sink sink = {0};
-	struct curl_slist *headers = headers_of(c, body != NULL);
 	long status = 0;
 	CURLcode rc;
 
 	memset(ret, 0, sizeof(*ret));
 	if (!h) {
 		bg_strlcpy(ret->why, "libcurl cannot be started", sizeof(ret->why));
-		curl_slist_free_all(headers);
 		return;
 	}
-	set_target(h, c, path);
-	curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(h, CURLOPT_PROXY, ""); /* a local daemon is never behind http_proxy */
-	curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-	curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, 5000L);
 	curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
 	curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_data);
 	curl_easy_setopt(h, CURLOPT_WRITEDATA, &sink);
@@ -113,7 +120,9 @@ void ctl_call(struct ctl *c, const char *method, const char *path, struct json_o
 	curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, method);
 	rc = curl_easy_perform(h);
 	if (rc != CURLE_OK) {
-		describe_failure(h, rc, c, &sink, ret);
+		ctl_describe(h, (int)rc, c, ret);
+		if (sink.too_long)
+			bg_strlcpy(ret->why, "the answer is longer than 32 MiB", sizeof(ret->why));
 	} else {
 		curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
 		ret->status = (int)status;
@@ -147,6 +156,8 @@ int ctl_load_token(struct ctl *c)
 
 	if (!c->token_file || !*c->token_file)
 		return 0;
+	free(c->token);
+	c->token = NULL;
 	if (bg_token_read(c->token_file, &c->token, &err) < 0) {
 		fprintf(c->err, "bgctl: token file: %s\n", err.msg);
 		return CTL_USAGE;

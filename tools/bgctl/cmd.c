@@ -25,6 +25,10 @@ enum {
 	O_LIMIT = 1u << 6,
 	O_EXPECT = 1u << 7,
 	O_RESUBSCRIBE = 1u << 8,
+	O_SINCE = 1u << 9,
+	O_WATCH = 1u << 10,
+	O_INTERVAL = 1u << 11,
+	O_YES = 1u << 12,
 };
 
 static const struct command {
@@ -40,8 +44,11 @@ static const struct command {
 	 "The first activation of a switch, at epoch 1. --from says where it starts:\n"
 	 "group:G (what consumer group G has committed), earliest, latest, or committed\n"
 	 "(what the colours' own groups have). Nothing is ever started from a guess.\n"},
-	{"status", cmd_status, "read", 0, 0, O_JSON_, "", "the active colour, instances, lag, last switch",
-	 "Without -s, and with several switches, lists them.\n"},
+	{"status", cmd_status, "read", 0, 0, O_WATCH | O_INTERVAL | O_JSON_, "",
+	 "the active colour, instances, lag, last switch",
+	 "Without -s, and with several switches, lists them. --watch stays and shows it\n"
+	 "anew with every event and every second, until SIGINT or q; where the output is\n"
+	 "no terminal, one line for every change.\n"},
 	{"switch", cmd_switch, "operate", 1, 1,
 	 O_WAIT | O_DRY_RUN | O_FORCE | O_RESUBSCRIBE | O_REASON | O_EXPECT | O_JSON_, "blue|green",
 	 "make the colour the active one",
@@ -63,6 +70,10 @@ static const struct command {
 	 "--json has every step, time and offset of each.\n"},
 	{"instances", cmd_instances, "read", 0, 0, O_JSON_, "", "every instance, where it is and how it does",
 	 ""},
+	{"tail", cmd_tail, "read", 0, 0, O_SINCE | O_LIMIT | O_JSON_, "", "what happens, as it happens",
+	 "Every change of phase and of an instance, how switches end, holds, troubles; of\n"
+	 "all switches, or of the one that -s names. A lost connection is made again, and\n"
+	 "what happened meanwhile is shown. --json: one object a line. SIGINT ends it.\n"},
 	{"version", cmd_version, "none", 0, 0, O_JSON_, "", "the version of bgctl", ""},
 };
 
@@ -77,7 +88,11 @@ enum {
 	V_FROM,
 	V_LIMIT,
 	V_EXPECT,
-	V_RESUBSCRIBE
+	V_RESUBSCRIBE,
+	V_SINCE,
+	V_WATCH,
+	V_INTERVAL,
+	V_YES,
 };
 
 static const struct option options[] = {
@@ -93,6 +108,10 @@ static const struct option options[] = {
 	{"from", required_argument, NULL, V_FROM},
 	{"limit", required_argument, NULL, V_LIMIT},
 	{"expect-epoch", required_argument, NULL, V_EXPECT},
+	{"since", required_argument, NULL, V_SINCE},
+	{"watch", no_argument, NULL, V_WATCH},
+	{"interval", required_argument, NULL, V_INTERVAL},
+	{"yes", no_argument, NULL, V_YES},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -111,7 +130,11 @@ static const struct {
 	 "  --resubscribe       topics or ordinals differ: let the group rebalance\n"},
 	{O_REASON, V_REASON, "  --reason TEXT       kept in the record and the history\n"},
 	{O_EXPECT, V_EXPECT, "  --expect-epoch N    refused when the epoch is another one by now\n"},
-	{O_LIMIT, V_LIMIT, "  --limit N           at most so many (1-1000, default 20)\n"},
+	{O_LIMIT, V_LIMIT, "  --limit N           at most so many (1-1000; history: 20)\n"},
+	{O_SINCE, V_SINCE, "  --since ID          first what came after this event (0: all that is kept)\n"},
+	{O_WATCH, V_WATCH, "  --watch             stay, and show it anew when it changes\n"},
+	{O_INTERVAL, V_INTERVAL, "  --interval TIME     with --watch: at least so often (default 1 s)\n"},
+	{O_YES, V_YES, "  --yes               yes, do it\n"},
 	{O_JSON_, V_JSON, "  --json              the daemon's answer as JSON\n"},
 };
 
@@ -199,6 +222,15 @@ static bool take(struct ctl *c, int opt, char *value)
 		return parse_int(value, 1, 1000, &c->limit);
 	case V_EXPECT:
 		return parse_int(value, 0, INT64_MAX, &c->expect_epoch);
+	case V_SINCE:
+		return parse_int(value, 0, INT64_MAX, &c->since);
+	case V_INTERVAL:
+		return bg_parse_duration_us(value, &c->interval_us, NULL) == 0 && c->interval_us >= 100000 &&
+		       c->interval_us <= INT64_C(3600000000);
+	case V_WATCH:
+		return c->watch = true;
+	case V_YES:
+		return c->yes = true;
 	case V_JSON:
 		return c->json = true;
 	case V_WAIT:
@@ -298,7 +330,7 @@ static int run(struct ctl *c, const struct command *cmd)
 
 int bgctl_main(int argc, char **argv, FILE *out, FILE *err)
 {
-	struct ctl c = {.out = out, .err = err, .expect_epoch = -1, .limit = 20};
+	struct ctl c = {.out = out, .err = err, .expect_epoch = -1, .limit = -1, .since = -1};
 	struct parsed p = {0};
 	const struct command *cmd = NULL;
 	int rc;

@@ -15,6 +15,7 @@ int cmd_release(struct ctl *c);
 int cmd_rollback(struct ctl *c);
 int cmd_status(struct ctl *c);
 int cmd_switch(struct ctl *c);
+int cmd_tail(struct ctl *c);
 int cmd_version(struct ctl *c);
 
 /* The whole program. Returns the exit status. */

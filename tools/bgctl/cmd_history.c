@@ -30,7 +30,7 @@ int cmd_history(struct ctl *c)
 {
 	static const char *const titles[] = {"started (UTC)", ">epoch",   "to",     "outcome",
 					     ">gap ms",       ">took ms", "by: why"};
-	_cleanup_free_ char *tail = bg_xasprintf("/history?limit=%" PRId64, c->limit);
+	_cleanup_free_ char *tail = bg_xasprintf("/history?limit=%" PRId64, c->limit < 0 ? 20 : c->limit);
 	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
 	struct json_object *l;

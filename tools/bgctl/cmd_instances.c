@@ -22,7 +22,7 @@ static void number(struct out_table *t, struct json_object *o, const char *name)
 		out_cell(t, "%" PRId64, v);
 }
 
-static void row(struct out_table *t, struct json_object *i, bool with_url)
+static void row(struct out_table *t, struct json_object *i, enum ctl_columns columns)
 {
 	bool reachable = bg_json_bool(i, "reachable", true);
 	const char *trouble = bg_json_str(i, "trouble", NULL);
@@ -33,19 +33,21 @@ static void row(struct out_table *t, struct json_object *i, bool with_url)
 	number(t, i, "epoch");
 	number(t, i, "partitions");
 	number(t, i, "lag");
-	if (with_url) {
+	if (columns == CTL_PLACES) {
 		out_cell(t, "%s%s%s", bg_json_str(i, "url", ""), trouble ? " " : "", trouble ? trouble : "");
 		return;
 	}
 	number(t, i, "in_flight");
-	number(t, i, "records_total");
+	number(t, i, columns == CTL_RATES ? "records_per_s" : "records_total");
 	number(t, i, "errors_total");
 }
 
-void ctl_print_instances(struct ctl *c, struct json_object *sw, bool with_url)
+void ctl_print_instances(struct ctl *c, struct json_object *sw, enum ctl_columns columns)
 {
 	static const char *const counts[] = {"instance", "colour",     "state",    ">epoch", ">parts",
 					     ">lag",     ">in flight", ">records", ">errors"};
+	static const char *const rates[] = {"instance", "colour",     "state",      ">epoch", ">parts",
+					    ">lag",     ">in flight", ">records/s", ">errors"};
 	static const char *const places[] = {"instance", "colour", "state",         ">epoch",
 					     ">parts",   ">lag",   "where, trouble"};
 	struct json_object *l = bg_json_get(sw, "instances");
@@ -56,9 +58,10 @@ void ctl_print_instances(struct ctl *c, struct json_object *sw, bool with_url)
 		fputs("no instances\n", c->out);
 		return;
 	}
-	t = with_url ? out_table_new(places, 7, 6) : out_table_new(counts, 9, 0);
+	t = columns == CTL_PLACES ? out_table_new(places, 7, 6)
+				  : out_table_new(columns == CTL_RATES ? rates : counts, 9, 0);
 	for (size_t i = 0; i < n; i++)
-		row(t, json_object_array_get_idx(l, i), with_url);
+		row(t, json_object_array_get_idx(l, i), columns);
 	out_table_end(t, c);
 }
 
@@ -72,6 +75,6 @@ int cmd_instances(struct ctl *c)
 	if (c->json && bg_json_get(sw, "instances"))
 		out_json(c, bg_json_get(sw, "instances"));
 	else
-		ctl_print_instances(c, sw, true);
+		ctl_print_instances(c, sw, CTL_PLACES);
 	return CTL_DONE;
 }

@@ -8,6 +8,7 @@
 #include "bgctl/client.h"
 #include "bgctl/instances.h"
 #include "bgctl/out.h"
+#include "bgctl/status.h"
 #include "bgctl/wait.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -91,6 +92,31 @@ static void list(struct ctl *c, struct json_object *all)
 	out_table_end(t, c);
 }
 
+void ctl_print_list(struct ctl *c, struct json_object *all)
+{
+	if (json_object_array_length(all) == 0)
+		fputs("no switch is configured\n", c->out);
+	else
+		list(c, all);
+}
+
+void ctl_print_status(struct ctl *c, struct json_object *sw, enum ctl_columns columns)
+{
+	struct json_object *last = bg_json_get(sw, "last");
+
+	head(c, sw);
+	running(c, bg_json_get(sw, "running"));
+	fputc('\n', c->out);
+	ctl_print_instances(c, sw, columns);
+	if (last) {
+		char started[24];
+
+		fprintf(c->out, "\nlast %.16s, %s UTC\n  ", bg_json_str(last, "kind", "switch"),
+			out_time(started, bg_json_str(last, "started", NULL)));
+		ctl_print_end(c, last);
+	}
+}
+
 /* Several switches and no -s: all of them in one table. Returns false when there is exactly one (then c->name is set). */
 static bool listed(struct ctl *c, int *rc)
 {
@@ -111,19 +137,22 @@ static bool listed(struct ctl *c, int *rc)
 	}
 	if (c->json)
 		out_json(c, a.json);
-	else if (n == 0)
-		fputs("no switch is configured\n", c->out);
 	else
-		list(c, l);
+		ctl_print_list(c, l);
 	return true;
 }
 
 int cmd_status(struct ctl *c)
 {
 	_cleanup_json_ struct json_object *sw = NULL;
-	struct json_object *last;
 	int rc = 0;
 
+	if (c->watch)
+		return ctl_watch(c);
+	if (c->interval_us) {
+		fprintf(c->err, "bgctl: --interval goes with --watch; see bgctl status --help\n");
+		return CTL_USAGE;
+	}
 	if (!c->name && listed(c, &rc))
 		return rc;
 	rc = ctl_get_switch(c, &sw);
@@ -133,17 +162,6 @@ int cmd_status(struct ctl *c)
 		out_json(c, sw);
 		return CTL_DONE;
 	}
-	head(c, sw);
-	running(c, bg_json_get(sw, "running"));
-	fputc('\n', c->out);
-	ctl_print_instances(c, sw, false);
-	last = bg_json_get(sw, "last");
-	if (last) {
-		char started[24];
-
-		fprintf(c->out, "\nlast %.16s, %s UTC\n  ", bg_json_str(last, "kind", "switch"),
-			out_time(started, bg_json_str(last, "started", NULL)));
-		ctl_print_end(c, last);
-	}
+	ctl_print_status(c, sw, CTL_COUNTS);
 	return CTL_DONE;
 }

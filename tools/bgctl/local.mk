@@ -7,6 +7,8 @@ bgctl_SOURCES = tools/bgctl/main.c tools/bgctl/cmd.c tools/bgctl/cmd.h tools/bgc
 	tools/bgctl/cmd_abort.c tools/bgctl/cmd_history.c tools/bgctl/cmd_hold.c tools/bgctl/cmd_init.c \
 	tools/bgctl/cmd_instances.c tools/bgctl/cmd_preflight.c tools/bgctl/cmd_release.c tools/bgctl/cmd_rollback.c \
 	tools/bgctl/cmd_status.c tools/bgctl/cmd_switch.c tools/bgctl/cmd_version.c
+bgctl_SOURCES += tools/bgctl/sse.c tools/bgctl/sse.h tools/bgctl/follow.c tools/bgctl/follow.h tools/bgctl/cmd_tail.c
+bgctl_SOURCES += tools/bgctl/watch.c tools/bgctl/status.h tools/bgctl/screen.c tools/bgctl/screen.h
 bgctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 bgctl_LDADD = $(BG_COMMON_LIBS)
 dist_man_MANS += man/bgctl.1
