@@ -241,7 +241,7 @@ static void answer_prepared(struct con_cmd *cmd, bool warm)
 	bg_json_add_str(versions, "kafka-bluegreen", PACKAGE_VERSION);
 	bg_json_add_str(versions, "librdkafka", rd_kafka_version_str());
 	bg_json_add(o, "versions", versions);
-	bg_json_add_bool(o, "warm", warm && con_source_joined(c));
+	bg_json_add_bool(o, "warm", warm && con_source_warm(c));
 	bg_json_add_str(o, "side", cmd->side == CON_SIDE_ACTIVE ? "ACTIVE" : "PAUSED");
 	answer(cmd, 200, o);
 }

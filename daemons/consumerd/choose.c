@@ -65,8 +65,10 @@ struct con_choice con_choose(const struct con *c, const struct con_part *p, int6
 
 	if (c->cfg.mode == CON_PLAIN)
 		return choose_plain(c, p, own);
-	/* A mirrored commit is never of this epoch. Without an epoch ever, the own commit is all there is. */
-	if (o && o->offset >= 0 && !o->mirrored && (o->epoch == epoch || !epoch))
+	/* A mirrored commit is never of this epoch. Without an epoch ever, the own commit is all there is. In takeover
+	 * the one group's commit is the truth, whoever made it. */
+	if (o && o->offset >= 0 &&
+	    (c->cfg.mode == CON_TAKEOVER || (!o->mirrored && (o->epoch == epoch || !epoch))))
 		allowed = true;
 	if (o && bg_off_better(o->offset, o->epoch, ch.offset, ch.epoch)) {
 		ch.offset = o->offset;

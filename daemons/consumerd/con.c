@@ -15,6 +15,7 @@
 #include "consumerd/hello.h"
 #include "consumerd/ledger.h"
 #include "consumerd/source.h"
+#include "consumerd/spare.h"
 #include "consumerd/start.h"
 
 void con_changed(struct con *c)
@@ -139,6 +140,7 @@ void con_connected(struct con *c)
 {
 	c->connected = true;
 	con_event(c, CON_EV_CONNECTED, "connected");
+	con_spare_later(c, 0);
 	con_hello_say(c);
 	if (con_start_under_way(c))
 		con_start_assigned(c);

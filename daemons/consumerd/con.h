@@ -21,6 +21,8 @@
 
 enum con_mode { CON_TAKEOVER, CON_HANDOVER, CON_PLAIN };
 
+#define CON_SEATS_MAX 64 /* ordinals of one instance */
+
 struct con_handler_ops;
 struct con_ledger;
 struct con_faults;

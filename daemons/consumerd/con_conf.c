@@ -4,9 +4,11 @@
 #include "consumerd/con_conf.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/log.h"
+#include "common/units.h"
 #include "consumerd/exec_conf.h"
 #include "consumerd/handler.h"
 
@@ -17,16 +19,16 @@ static const struct bg_conf_key table[] = {
 	 "Colour of the instance; unset: the first part of its name (blue-0)."},
 	{"consumer", "instance", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
 	 "Name of the instance, COLOR-ORDINAL; unset: the one given by -i."},
-	{"consumer", "ordinals", BG_CONF_INT, "-1", -1, 9999, NULL, 0,
-	 "Ordinal of the instance within its colour; -1: the number at the end of its name."},
-	{"consumer", "mode", BG_CONF_ENUM, "handover", 0, 0, "handover|plain", 0,
-	 "handover: each colour has its own group and waits joined and paused. plain: works whenever it runs; no switch commands it."},
+	{"consumer", "ordinals", BG_CONF_LIST, NULL, 0, 0, NULL, 0,
+	 "Ordinal of the instance within its colour, 0 to 9999; unset: the number at the end of its name. Repeatable in mode takeover: an instance with several is a member of the group for each."},
+	{"consumer", "mode", BG_CONF_ENUM, "handover", 0, 0, "takeover|handover|plain", 0,
+	 "takeover: both colours share a group and its static ids; the paused colour is no member and joins when it is resumed. handover: each colour has its own group and waits joined and paused. plain: works whenever it runs; no switch commands it."},
 	{"consumer", "topics", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
 	 "Topic to consume; repeatable."},
 	{"consumer", "group", BG_CONF_STRING, NULL, 0, 0, NULL, BG_CONF_REQUIRED,
 	 "Consumer group (group.id)."},
 	{"consumer", "peer-group", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
-	 "Group of the other colour; needed in mode handover."},
+	 "Group of the other colour; needed in mode handover. In mode takeover there is one group: unset, or the same."},
 	{"consumer", "handler", BG_CONF_ENUM, "log", 0, 0, "exec|log|null", 0, "What takes the records."},
 	{"consumer", "state-dir", BG_CONF_STRING, BG_STATEDIR "/consumerd/%i", 0, 0, NULL, 0,
 	 "Folder of the state file; every instance needs its own."},
@@ -88,14 +90,14 @@ static const struct bg_conf_key table[] = {
 
 const struct bg_conf_key *const con_tables[] = {table, bg_conf_common_table, NULL};
 
-static const char *const reserved_handover[] = {"group.id",
-						"group.instance.id",
-						"enable.auto.commit",
-						"enable.auto.offset.store",
-						"auto.offset.reset",
-						"enable.partition.eof",
-						"partition.assignment.strategy",
-						NULL};
+static const char *const reserved_static[] = {"group.id",
+					      "group.instance.id",
+					      "enable.auto.commit",
+					      "enable.auto.offset.store",
+					      "auto.offset.reset",
+					      "enable.partition.eof",
+					      "partition.assignment.strategy",
+					      NULL};
 static const char *const reserved_plain[] = {
 	"group.id",          "enable.auto.commit",   "enable.auto.offset.store",
 	"auto.offset.reset", "enable.partition.eof", NULL};
@@ -135,13 +137,64 @@ static int check_names(const struct bg_conf *c, const char *instance, struct bg_
 			bg_conf_where(c, "consumer", "color"), instance);
 		rc = -EINVAL;
 	}
-	if (bg_conf_int(c, "consumer", "ordinals") < 0 && bg_ordinal_of(instance) < 0) {
+	return rc;
+}
+
+static bool is_mode(const struct bg_conf *c, const char *mode)
+{
+	return !strcmp(bg_conf_str(c, "consumer", "mode"), mode);
+}
+
+static int check_ordinals(const struct bg_conf *c, const char *instance, struct bg_buf *errs)
+{
+	size_t n = bg_conf_list_len(c, "consumer", "ordinals");
+	const char *where = bg_conf_where(c, "consumer", "ordinals");
+	int64_t v[CON_SEATS_MAX];
+	struct bg_err err = BG_ERR_INIT;
+
+	if (!n && bg_ordinal_of(instance) < 0) {
 		bg_buf_printf(errs,
 			      "%s: the instance name %s has no number at its end: say the ordinal here\n",
-			      bg_conf_where(c, "consumer", "ordinals"), instance);
-		rc = -EINVAL;
+			      where, instance);
+		return -EINVAL;
 	}
-	return rc;
+	if (n > CON_SEATS_MAX || (n > 1 && !is_mode(c, "takeover"))) {
+		bg_buf_printf(errs, "%s: %zu ordinals; expected one, or in mode takeover up to %d\n", where,
+			      n, CON_SEATS_MAX);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *text = bg_conf_list_at(c, "consumer", "ordinals", i);
+
+		if (bg_parse_int(text, &v[i], &err) || v[i] < 0 || v[i] > 9999) {
+			bg_buf_printf(errs, "%s: is \"%s\", expected a whole number from 0 to 9999\n", where,
+				      text);
+			return -EINVAL;
+		}
+		for (size_t j = 0; j < i; j++)
+			if (v[j] == v[i]) {
+				bg_buf_printf(errs, "%s: %s is there twice\n", where, text);
+				return -EINVAL;
+			}
+	}
+	return 0;
+}
+
+/* The newcomer is refused there while the old member lives (facts 2): that needs a close first, which is not built. */
+static int check_protocol(const struct bg_conf *c, struct bg_buf *errs)
+{
+	const char *name, *value;
+	int line;
+
+	for (size_t i = 0; (name = bg_conf_pass_at(c, "kafka", i, &value, &line)); i++)
+		if (!strcmp(name, "group.protocol") && !strcmp(value, "consumer")) {
+			bg_buf_printf(
+				errs,
+				"%s: is \"consumer\", which mode takeover cannot use: expected classic, or mode = handover\n",
+				bg_conf_where(c, "kafka", name));
+			return -EINVAL;
+		}
+	return 0;
 }
 
 static int check_groups(const struct bg_conf *c, struct bg_buf *errs)
@@ -149,7 +202,13 @@ static int check_groups(const struct bg_conf *c, struct bg_buf *errs)
 	const char *group = bg_conf_str(c, "consumer", "group"),
 		   *peer = bg_conf_str(c, "consumer", "peer-group");
 
-	if (strcmp(bg_conf_str(c, "consumer", "mode"), "handover"))
+	if (is_mode(c, "takeover") && peer && group && strcmp(group, peer)) {
+		bg_buf_printf(errs,
+			      "%s: is %s, but in mode takeover both colours share one group: leave it out\n",
+			      bg_conf_where(c, "consumer", "peer-group"), peer);
+		return -EINVAL;
+	}
+	if (!is_mode(c, "handover"))
 		return 0;
 	if (!peer) {
 		bg_buf_printf(errs, "%s: mode handover needs the group of the other colour\n",
@@ -167,16 +226,19 @@ static int check_groups(const struct bg_conf *c, struct bg_buf *errs)
 int con_conf_check(const struct bg_conf *c, const char *given, struct bg_buf *errs)
 {
 	const char *instance = instance_of(c, given);
-	bool handover = !strcmp(bg_conf_str(c, "consumer", "mode"), "handover");
 	int rc = 0;
 
 	if (check_names(c, instance, errs))
 		rc = -EINVAL;
 	if (check_groups(c, errs))
 		rc = -EINVAL;
+	if (instance && check_ordinals(c, instance, errs))
+		rc = -EINVAL;
+	if (is_mode(c, "takeover") && check_protocol(c, errs))
+		rc = -EINVAL;
 	if (!strcmp(bg_conf_str(c, "consumer", "handler"), "exec") && exec_conf_check(c, errs))
 		rc = -EINVAL;
-	if (bg_kafka_check(c, handover ? reserved_handover : reserved_plain, errs))
+	if (bg_kafka_check(c, is_mode(c, "plain") ? reserved_plain : reserved_static, errs))
 		rc = -EINVAL;
 	return rc;
 }
@@ -194,12 +256,14 @@ void con_conf_tune(struct con *c, const struct bg_conf *conf)
 
 static void apply_ordinals(struct con_config *g, const struct bg_conf *conf)
 {
-	int given = (int)bg_conf_int(conf, "consumer", "ordinals");
+	size_t n = bg_conf_list_len(conf, "consumer", "ordinals");
 
-	g->nordinals = 1;
+	g->nordinals = n ? n : 1;
 	g->ordinals = bg_xcalloc(g->nordinals, sizeof *g->ordinals);
 	g->static_ids = bg_xcalloc(g->nordinals, sizeof *g->static_ids);
-	g->ordinals[0] = given < 0 ? bg_ordinal_of(g->instance) : given;
+	g->ordinals[0] = bg_ordinal_of(g->instance);
+	for (size_t i = 0; i < n; i++)
+		g->ordinals[i] = atoi(bg_conf_list_at(conf, "consumer", "ordinals", i));
 	for (size_t i = 0; i < g->nordinals; i++)
 		g->static_ids[i] =
 			g->mode == CON_TAKEOVER
@@ -217,9 +281,13 @@ void con_conf_apply(struct con *c)
 	g->sw = bg_xstrdup(bg_conf_str(conf, "consumer", "switch"));
 	g->instance = bg_xstrdup(instance_of(conf, c->d->instance));
 	g->group = bg_xstrdup(bg_conf_str(conf, "consumer", "group"));
-	g->peer_group = bg_xstrdup(bg_conf_str(conf, "consumer", "peer-group"));
 	g->state_dir = bg_xstrdup(bg_conf_str(conf, "consumer", "state-dir"));
-	g->mode = strcmp(bg_conf_str(conf, "consumer", "mode"), "plain") ? CON_HANDOVER : CON_PLAIN;
+	g->mode = is_mode(conf, "plain")      ? CON_PLAIN
+		  : is_mode(conf, "handover") ? CON_HANDOVER
+					      : CON_TAKEOVER;
+	/* In takeover there is none: rule 3 reads the one group. */
+	g->peer_group =
+		g->mode == CON_TAKEOVER ? NULL : bg_xstrdup(bg_conf_str(conf, "consumer", "peer-group"));
 	bg_strlcpy(first, color ? color : g->instance, sizeof first);
 	first[strcspn(first, "-")] = '\0';
 	bg_color_parse(first, &g->color);

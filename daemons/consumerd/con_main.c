@@ -129,7 +129,7 @@ static void on_stall(void *arg, int64_t stalled_us)
 		c->held = true;
 		guard(c);
 	}
-	con_start_again(c); /* what was read before counts for nothing */
+	con_start_stalled(c); /* what was read before counts for nothing */
 }
 
 /* ---- timers ---- */
@@ -139,6 +139,7 @@ static void every_second(void *arg)
 	struct con *c = arg;
 
 	con_meters_tick(c);
+	con_source_tick(c);
 	if (c->held && con_working(c))
 		guard(c);
 }

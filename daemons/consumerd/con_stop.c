@@ -7,7 +7,6 @@
 #include "consumerd/commit.h"
 #include "consumerd/faults.h"
 #include "consumerd/handler.h"
-#include "consumerd/probe.h"
 #include "consumerd/source.h"
 
 static struct bg_timer *limit;
@@ -42,7 +41,7 @@ static void leave_now(void *arg)
 {
 	struct con *c = arg;
 
-	if (con_probe_busy()) {
+	if (con_source_busy(c)) {
 		if (!wait_probe)
 			wait_probe = bg_timer_new(c->loop, leave_now, c);
 		bg_timer_start(wait_probe, 5000);

@@ -98,8 +98,7 @@ static rd_kafka_t *strip(struct con_handle *h)
 /* Destroying a handle blocks while a record of it is held, or the worker uses it. */
 static bool is_free(const struct con *c, const struct con_handle *h)
 {
-	(void)h;
-	return !c->parts.norphans && !con_probe_busy();
+	return !h->busy && !c->parts.norphans && !con_probe_busy();
 }
 
 void con_handle_end(struct con *c, struct con_handle *h)
@@ -108,7 +107,7 @@ void con_handle_end(struct con *c, struct con_handle *h)
 
 	if (!h)
 		return;
-	if (is_free(c, h) || src->nold >= CON_OLD_HANDLES * src->n) {
+	if (is_free(c, h) || (!h->busy && src->nold >= CON_OLD_HANDLES * src->n)) {
 		bg_kafka_destroy(c->worker, strip(h), false, NULL, NULL);
 		return;
 	}

@@ -89,7 +89,7 @@ static void learned(struct con_reading *r)
 	}
 	if (c->state != CON_ACTIVE)
 		return;
-	if (c->cfg.mode == CON_HANDOVER && con_reading_floor(r) > c->work_epoch) {
+	if (c->cfg.mode != CON_PLAIN && con_reading_floor(r) > c->work_epoch) {
 		/* Rule 3: a switch is under way, or was and we did not hear. What is new here is not begun. */
 		bg_log(BG_NOTICE, "later",
 		       "the commits know of epoch %lld, we work at %lld: new partitions wait",

@@ -39,6 +39,12 @@ static void work(void *arg)
 		j->v[i].err = rd_kafka_seek(j->v[i].rkt, j->v[i].partition, j->v[i].offset, PROBE_MS);
 }
 
+/* One that fetches from where it was assigned (start.c's guess was right) needs no seek. */
+static bool wants_probe(const struct con_part *p)
+{
+	return p->assigned && p->fresh && !p->revoking && (p->needs_seek || p->kpaused) && con_part_handle(p);
+}
+
 static void done(void *arg)
 {
 	struct job *j = arg;
@@ -63,7 +69,7 @@ static void done(void *arg)
 	}
 	/* Those that became fresh meanwhile. */
 	for (size_t i = 0; !m.freed && i < c->parts.n; i++)
-		again |= c->parts.v[i]->assigned && c->parts.v[i]->fresh && !c->parts.v[i]->revoking;
+		again |= wants_probe(c->parts.v[i]);
 	free(j);
 	if (m.freed)
 		return;
@@ -125,7 +131,7 @@ static struct job *make_job(struct con *c)
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
 
-		if (!p->assigned || !p->fresh || p->dead || p->revoking || !con_part_handle(p))
+		if (!wants_probe(p) || p->dead)
 			continue;
 		j->v[j->n++] = (struct target){.part = p,
 					       .rkt = rd_kafka_topic_new(con_part_handle(p), p->topic, NULL),

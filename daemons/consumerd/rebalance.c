@@ -62,24 +62,35 @@ static void give_part(struct con_seat *s, rd_kafka_t *rk, struct con_part *p)
 /*
  * New partitions are paused before and after they are assigned, so that nothing is fetched, and assigned at an absolute
  * offset: a logical one sends a query whose late answer undoes the seek that was made meanwhile (records skipped, shown
- * on librdkafka 2.0.2). start.c positions them.
+ * on librdkafka 2.0.2). start.c positions them. In takeover a start is under way that knows where: those fetch at once.
  */
 static void on_assign(struct con_seat *s, rd_kafka_t *rk, rd_kafka_topic_partition_list_t *parts)
 {
 	struct con *c = s->c;
 
+	rd_kafka_topic_partition_list_t *wait = rd_kafka_topic_partition_list_new(parts->cnt);
+
 	for (int i = 0; i < parts->cnt; i++) {
 		struct con_part *p =
 			con_part_get(&c->parts, parts->elems[i].topic, parts->elems[i].partition);
+		int64_t ahead = con_start_ahead(c, p);
 
 		give_part(s, rk, p);
-		parts->elems[i].offset = BG_MAX(con_best_known(c, p), 0);
+		if (ahead >= 0) {
+			p->why = 0;
+			p->kpaused = p->needs_seek = false;
+			p->fetch_next = p->ahead_from = ahead;
+		} else {
+			rd_kafka_topic_partition_list_add(wait, p->topic, p->partition);
+		}
+		parts->elems[i].offset = ahead >= 0 ? ahead : BG_MAX(con_best_known(c, p), 0);
 	}
-	if (parts->cnt)
-		rd_kafka_pause_partitions(rk, parts);
+	if (wait->cnt)
+		rd_kafka_pause_partitions(rk, wait);
 	con_assign(rk, parts, false);
-	if (parts->cnt)
-		rd_kafka_pause_partitions(rk, parts);
+	if (wait->cnt)
+		rd_kafka_pause_partitions(rk, wait);
+	rd_kafka_topic_partition_list_destroy(wait);
 	con_probe(c);
 	s->joined = true;
 	s->rejoin_us = 0;

@@ -14,6 +14,7 @@
 #include "consumerd/probe.h"
 #include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
+#include "consumerd/spare.h"
 
 #define POLL_BUDGET 2000 /* records taken in one turn: the loop stays responsive */
 
@@ -68,6 +69,7 @@ static void on_record(struct con_seat *s, rd_kafka_message_t *msg)
 	}
 	switch (con_part_receive(&c->parts, p, msg)) {
 	case CON_TAKEN:
+		p->fresh = false; /* its fetcher is there */
 		con_dispatch_part(c, p);
 		break;
 	case CON_GAP:
@@ -143,8 +145,20 @@ void con_seat_fatal(struct con_seat *s)
 	char text[256] = "";
 	rd_kafka_resp_err_t err = rd_kafka_fatal_error(s->h->rk, text, sizeof text);
 
-	con_error(s->c, "fenced", "the broker refused this member (%s): %s", rd_kafka_err2name(err), text);
+	if (s->fatal)
+		return;
+	if (!con_seat_loses_quietly(s))
+		con_error(s->c, "fenced", "the broker refused this member (%s): %s", rd_kafka_err2name(err),
+			  text);
 	con_seat_fenced(s, err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID ? "identity_in_use" : "fatal_error");
+}
+
+bool con_seat_loses_quietly(const struct con_seat *s)
+{
+	const struct con *c = s->c;
+
+	return c->cfg.mode == CON_TAKEOVER && (c->state == CON_PAUSED || c->state == CON_STARTING ||
+					       (c->state == CON_RESUMING && !c->source->taken));
 }
 
 static void fenced_now(void *arg)
@@ -152,8 +166,23 @@ static void fenced_now(void *arg)
 	struct con *c = arg;
 	bool any = false;
 
-	for (size_t i = 0; c->source && i < c->source->n; i++)
-		any |= c->source->seats[i].h && c->source->seats[i].fatal;
+	for (size_t i = 0; c->source && i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+
+		if (!s->h || !s->fatal)
+			continue;
+		if (!con_seat_loses_quietly(s)) {
+			any = true;
+			continue;
+		}
+		bg_log(BG_INFO, "identity", "%s was taken over", s->static_id);
+		con_handle_end(c, con_handle_detach(s));
+		if (!con_working(c))
+			con_let_go(c);
+		con_spare_later(c, 0);
+		con_commands_check_drained(c);
+		con_changed(c);
+	}
 	if (!any)
 		return;
 	bg_strlcpy(c->cause, c->source->cause, sizeof c->cause);
@@ -204,6 +233,7 @@ int con_source_start(struct con *c, struct bg_err *err)
 
 	c->source = src;
 	con_probe_init(c);
+	con_spare_init(c);
 	src->n = c->cfg.nordinals;
 	src->seats = bg_xcalloc(src->n, sizeof *src->seats);
 	for (size_t i = 0; i < src->n; i++) {
@@ -219,7 +249,10 @@ int con_source_start(struct con *c, struct bg_err *err)
 		h = con_handle_new(s, err);
 		if (!h)
 			return -EIO;
-		con_handle_seat(s, h);
+		if (c->cfg.mode == CON_TAKEOVER)
+			s->spare = h;
+		else
+			con_handle_seat(s, h);
 	}
 	return 0;
 }
@@ -246,10 +279,11 @@ void con_source_stop(struct con *c, void (*done)(void *arg), void *arg)
 
 		bg_timer_stop(s->replace_timer);
 		h = con_handle_detach(s);
-		if (!h)
-			continue;
-		src->leaving++;
-		con_handle_leave(c, h, close_first, left_one, c);
+		src->leaving += (h != NULL) + (s->spare != NULL);
+		if (h)
+			con_handle_leave(c, h, close_first, left_one, c);
+		if (s->spare)
+			con_handle_leave(c, bg_steal_ptr(&s->spare), false, left_one, c);
 	}
 	bg_loop_defer(c->loop, left_one, c);
 }
@@ -259,6 +293,7 @@ void con_source_free(struct con *c)
 	if (!c->source)
 		return;
 	con_probe_free(c);
+	con_spare_free(c);
 	for (size_t i = 0; i < c->source->n; i++) {
 		bg_timer_free(c->source->seats[i].replace_timer);
 		con_commit_free(c->source->seats[i].commits);
@@ -275,13 +310,17 @@ static void replace_later(void *arg)
 
 	for (size_t i = 0; c->source && i < c->source->n; i++) {
 		struct con_seat *s = &c->source->seats[i];
-		struct con_handle *h = con_handle_detach(s);
+		struct con_handle *h = s->fatal ? con_handle_detach(s) : NULL;
 
 		if (!h)
 			continue;
 		any = true;
 		s->replaced_us = bg_now_us();
 		con_handle_end(c, h);
+		if (c->cfg.mode == CON_TAKEOVER) {
+			con_spare_later(c, 0); /* it joins when it is resumed, never by itself */
+			continue;
+		}
 		/* Not at once: two hosts with the same identity would otherwise throw each other out without end. */
 		bg_timer_start(s->replace_timer, bg_backoff_next(&s->backoff));
 	}
@@ -294,10 +333,15 @@ void con_source_replace(struct con *c)
 {
 	for (size_t i = 0; i < c->source->n; i++)
 		c->source->seats[i].fatal = true;
+	con_source_drop_fatal(c);
+}
+
+void con_source_drop_fatal(struct con *c)
+{
 	bg_loop_defer(c->loop, replace_later, c);
 }
 
-static void join(struct con_seat *s)
+void con_seat_join(struct con_seat *s)
 {
 	const struct con_config *g = &s->c->cfg;
 	rd_kafka_topic_partition_list_t *topics;
@@ -318,8 +362,10 @@ static void join(struct con_seat *s)
 
 void con_source_join(struct con *c)
 {
+	if (c->cfg.mode == CON_TAKEOVER)
+		return;
 	for (size_t i = 0; i < c->source->n; i++)
-		join(&c->source->seats[i]);
+		con_seat_join(&c->source->seats[i]);
 }
 
 bool con_source_joined(const struct con *c)

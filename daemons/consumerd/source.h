@@ -37,8 +37,27 @@ void con_source_revive(struct con *c, struct con_part *p);
 
 /* Drop the handles (on the worker) and make new ones; event REPLACED when they are there, after a back-off. */
 void con_source_replace(struct con *c);
-/* Subscribe with the present handles, unless it is done already. */
+/* Subscribe with the present handles, unless it is done already. In takeover nobody joins but by con_source_take. */
 void con_source_join(struct con *c);
+/*
+ * Takeover: every seat joins with a handle that was never a member; what it had before is destroyed. False: one could
+ * not be made (said), ask again. Not from within librdkafka's callbacks.
+ */
+bool con_source_take(struct con *c);
+/* A start begins: the handles that are there count for nothing; that they are fenced is the normal course. */
+void con_source_untake(struct con *c);
+bool con_source_taken(const struct con *c);
+/* The handles that were marked as dead go, from the next turn on. */
+void con_source_drop_fatal(struct con *c);
+/* Takeover: the start was cancelled. A join under way is given up; who has joined is a paused member. */
+void con_source_cancel(struct con *c);
+/* Once a second. Takeover: a paused member that nobody takes over lets go. */
+void con_source_tick(struct con *c);
+bool con_source_busy(const struct con *c); /* the worker uses a handle: the process cannot leave yet */
+bool con_source_warm(const struct con *c); /* a resume finds everything ready */
+/* From the properties in force; 0: not known. */
+int64_t con_source_heartbeat_ms(const struct con *c);
+int64_t con_source_session_ms(const struct con *c);
 /* Revokes that waited for the handler: let go what is drained and committed. */
 void con_source_try_revoke(struct con *c);
 /* Handles that were replaced live until the last record of them is out of the handler: is it? */

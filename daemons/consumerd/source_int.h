@@ -14,6 +14,8 @@ struct con_handle {
 	rd_kafka_queue_t *queue;
 	struct bg_kq *kq;
 	uint64_t generation;     /* grows with every handle of the process */
+	bool busy;               /* the worker warms it */
+	int64_t warmed_us;       /* 0: never */
 	struct con_handle *next; /* of those that are replaced and not destroyed yet */
 };
 
@@ -22,7 +24,8 @@ struct con_seat {
 	struct con *c;
 	size_t index;
 	const char *static_id;
-	struct con_handle *h; /* NULL while it is replaced */
+	struct con_handle *h;     /* NULL while it is replaced; in takeover also while it is no member */
+	struct con_handle *spare; /* takeover: what joins next, never a member yet */
 	struct con_commits *commits;
 	bool joined, subscribed, fatal;
 	int64_t replaced_us;
@@ -39,7 +42,8 @@ struct con_source {
 	struct con_seat *seats;
 	size_t n;
 	uint64_t generation;
-	char cause[64];         /* of a seat that is fatal */
+	bool taken;     /* takeover: the seats have the handles of the start under way, or of the work */
+	char cause[64]; /* of a seat that is fatal */
 	struct con_handle *old; /* replaced; a record of them is still in the handler */
 	size_t nold;
 	/* Stop: handles that are still being destroyed. */
@@ -70,6 +74,10 @@ void con_source_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaq
 void con_seat_fatal(struct con_seat *s);
 /* The broker refused this seat: event FENCED in the next turn, nothing is handed out until then. */
 void con_seat_fenced(struct con_seat *s, const char *cause);
+/* Takeover: losing the identity now is the normal course of a switch and no state. */
+bool con_seat_loses_quietly(const struct con_seat *s);
+/* Subscribe with the present handle, unless it is done already. */
+void con_seat_join(struct con_seat *s);
 /* The seat whose present handle this is; NULL: of an old one. */
 struct con_seat *con_seat_of(const struct con *c, const rd_kafka_t *rk);
 bool con_seat_rejoining(const struct con_seat *s);

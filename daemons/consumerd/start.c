@@ -21,8 +21,11 @@ static struct {
 	uint64_t gen; /* of the start under way; others are void */
 	bool under_way, adopt;
 	bool asking, checked; /* the log ranges, for an offset that may lie outside of them */
+	bool sure;            /* takeover, adopt: the broker has confirmed that we still are who we were */
+	uint64_t sure_gen;
 	int64_t epoch;
-	struct bg_offs own; /* commits of the own group, as read */
+	struct bg_offs own;  /* commits of the own group, as read */
+	struct bg_offs hint; /* the same, as read before the join (takeover) */
 	struct con_start_result refused;
 	struct bg_timer *retry;
 	struct bg_backoff backoff;
@@ -43,9 +46,29 @@ __attribute__((format(printf, 4, 5))) static void refuse(struct con *c, int stat
 	/* What was handed with a command that was refused is not to be believed later. */
 	bg_offs_free(&c->handed);
 	con_error(c, word, "not started: %s", m.refused.msg);
+	if (c->cfg.mode == CON_TAKEOVER && !m.adopt)
+		con_source_replace(c); /* rule 3: it leaves */
 	/* One at work is stopped by rule 3 only, or when it cannot be where it is told to. */
 	con_event(c, m.adopt && status == 422 ? CON_EV_BROKEN : CON_EV_REFUSED, word);
 	con_commands_refused(c);
+}
+
+/* What was handed, the own position, and in takeover the commit that was read before the join. */
+static int64_t best_known(const struct con *c, const struct con_part *p)
+{
+	const struct bg_off *o = bg_offs_find(&m.hint, p->topic, p->partition),
+			    *h = bg_offs_find(&c->handed, p->topic, p->partition);
+	int64_t offset = con_best_known(c, p);
+	int64_t epoch = h && h->offset == offset ? BG_MAX(h->epoch, p->epoch) : p->epoch;
+
+	return o && bg_off_better(o->offset, o->epoch, offset, epoch) ? o->offset : offset;
+}
+
+int64_t con_start_ahead(const struct con *c, const struct con_part *p)
+{
+	if (c->cfg.mode != CON_TAKEOVER || !m.under_way || m.adopt || !con_source_taken(c))
+		return -1;
+	return best_known(c, p);
 }
 
 /* Fetch already from where it will very probably start; what comes waits in pending. */
@@ -53,10 +76,12 @@ static void speculate(struct con *c)
 {
 	for (size_t i = 0; i < c->parts.n; i++) {
 		struct con_part *p = c->parts.v[i];
-		int64_t offset = con_best_known(c, p);
+		int64_t offset = best_known(c, p);
 
 		if (!p->assigned || p->out_head)
 			continue;
+		if (offset >= 0 && p->ahead_from == offset && !p->kpaused && !p->needs_seek)
+			continue; /* it does already, since it was assigned */
 		con_part_drop_pending(&c->parts, p);
 		if (offset < 0) {
 			p->why |= CON_WHY_NO_OFFSET;
@@ -204,29 +229,78 @@ void con_start_check_moves(struct con *c)
 		con_event(c, CON_EV_STARTED, "positions are settled");
 }
 
-static void begin_read(struct con_reading *r)
+/* Rule 3. False: what was read is void, has failed (asked again), or refuses the command. */
+static bool may_start(struct con_reading *r)
 {
 	struct con *c = r->c;
 	int64_t floor;
 
 	if (r->gen != m.gen || !m.under_way)
-		return;
+		return false;
 	if (r->failed) {
 		con_error(c, r->err.code, "cannot read the commits before the start: %s", r->err.msg);
 		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
-		return;
+		return false;
 	}
 	floor = con_reading_floor(r);
-	if (floor > m.epoch && c->cfg.mode == CON_HANDOVER) {
-		/* Rule 3: somebody was made active after this command was given. */
+	if (floor > m.epoch && c->cfg.mode != CON_PLAIN) {
+		/* Somebody was made active after this command was given. */
 		c->ep.floor = BG_MAX(c->ep.floor, floor);
 		refuse(c, 409, "stale_epoch", "the commits know of epoch %lld, the command is of %lld",
 		       (long long)floor, (long long)m.epoch);
-		return;
+		return false;
 	}
 	bg_backoff_reset(&m.backoff);
+	return true;
+}
+
+static void begin_read(struct con_reading *r)
+{
+	if (!may_start(r))
+		return;
 	bg_offs_copy(&m.own, &r->own);
-	con_start_check_moves(c);
+	con_start_check_moves(r->c);
+}
+
+/* Takeover: nobody is thrown out by a command that rule 3 refuses. */
+static void join_read(struct con_reading *r)
+{
+	if (!may_start(r))
+		return;
+	bg_offs_copy(&m.hint, &r->own);
+	if (!con_source_take(r->c))
+		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+}
+
+static void identity_confirmed(void *arg, rd_kafka_resp_err_t err)
+{
+	struct con *c = arg;
+
+	if (!m.under_way || m.gen != m.sure_gen)
+		return;
+	m.sure = !err;
+	if (err)
+		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
+	else
+		con_start_again(c);
+}
+
+/* Takeover: is everything joined that shall be? If not, what lacks is begun, and its end comes back here. */
+static bool is_seated(struct con *c)
+{
+	if (!con_source_taken(c)) {
+		con_read_commits(c, m.gen, join_read);
+		return false;
+	}
+	if (!con_source_joined(c))
+		return false;
+	if (m.adopt && !m.sure) {
+		/* A handle of before may be fenced and not know it: only a commit on it tells. */
+		m.sure_gen = m.gen;
+		con_commit_request(c, true, identity_confirmed, c);
+		return false;
+	}
+	return true;
 }
 
 static void begin(struct con *c)
@@ -238,8 +312,10 @@ static void begin(struct con *c)
 	bg_offs_free(&m.own);
 	bg_timer_stop(m.retry);
 	con_source_join(c);
-	if (!con_source_joined(c) || !c->all.n)
-		return; /* con_start_assigned and con_connected go on */
+	if (!c->all.n)
+		return; /* con_connected goes on */
+	if (c->cfg.mode == CON_TAKEOVER ? !is_seated(c) : !con_source_joined(c))
+		return; /* con_start_assigned goes on */
 	if (con_mirror_busy(c))
 		return; /* it would land on the commit of the start; its end calls con_start_again */
 	/* Asked first: the answer is on its way while the partitions are set going. */
@@ -260,6 +336,11 @@ static void start(struct con *c, bool adopt)
 		m.retry = bg_timer_new(c->loop, retry_begin, c);
 	m.adopt = adopt;
 	m.epoch = c->ep.epoch;
+	m.sure = false;
+	bg_offs_free(&m.hint);
+	if (!adopt)
+		con_source_untake(
+			c); /* always with a handle that was never a member: this one may be fenced */
 	begin(c);
 }
 
@@ -277,6 +358,16 @@ void con_start_again(struct con *c)
 {
 	if (m.under_way)
 		begin(c);
+}
+
+void con_start_stalled(struct con *c)
+{
+	if (!m.under_way)
+		return;
+	m.sure = false;
+	if (!con_working(c))
+		con_source_untake(c); /* rule 9: it joins anew */
+	begin(c);
 }
 
 static void start_committed(void *arg, rd_kafka_resp_err_t err)
@@ -331,6 +422,7 @@ void con_start_cancel(struct con *c)
 	for (size_t i = 0; i < c->parts.n; i++)
 		if (c->parts.v[i]->assigned)
 			con_part_drop_pending(&c->parts, c->parts.v[i]);
+	con_source_cancel(c);
 }
 
 bool con_start_under_way(const struct con *c)
@@ -352,4 +444,5 @@ void con_start_free(struct con *c)
 	bg_timer_free(m.retry);
 	m.retry = NULL;
 	bg_offs_free(&m.own);
+	bg_offs_free(&m.hint);
 }

@@ -28,7 +28,11 @@ void con_start_go(struct con *c);
 void con_start_cancel(struct con *c);
 /* The group gave partitions: start them if the instance works, else learn what is known of them. */
 void con_start_assigned(struct con *c);
+/* Takeover: where a partition that is just assigned will very probably start; -1: not known, or no start under way. */
+int64_t con_start_ahead(const struct con *c, const struct con_part *p);
 /* After a stall while a start was under way: everything read before counts for nothing. */
+void con_start_stalled(struct con *c);
+/* Read and settle anew: something has changed while a start was under way. */
 void con_start_again(struct con *c);
 /* A record left the handler: a partition that must move may be free now. */
 void con_start_check_moves(struct con *c);

@@ -71,6 +71,9 @@ static void add_membership(struct con *c, struct json_object *o)
 	bg_json_add(o, "ordinals", ordinals);
 	bg_json_add_str(o, "group_instance_id", c->cfg.mode == CON_PLAIN ? NULL : c->cfg.static_ids[0]);
 	bg_json_add(o, "group_instance_ids", ids);
+	bg_json_add(o, "static_ids", json_object_get(ids));
+	bg_json_add_int(o, "heartbeat_interval_ms", con_source_heartbeat_ms(c));
+	bg_json_add_int(o, "session_timeout_ms", con_source_session_ms(c));
 }
 
 struct json_object *con_status_json(struct con *c)

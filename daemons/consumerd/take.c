@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Takeover: when a seat becomes a member and when it stops being one.
+ *
+ *   PAUSED, no member ── resume, rule 3 ──► joins with the spare ──► ACTIVE ── pause ──► paused member
+ *        ▲                                                                                   │
+ *        ├── the other colour joins with our id: fenced at the next heartbeat, in silence ───┤
+ *        └── nobody does within three heartbeats: lets go ───────────────────────────────────┘
+ *
+ * A paused member keeps beating at first, so that whoever takes over, or we ourselves after an abort, gets the
+ * partitions by a plain join, without a rebalance. That holds for a resume that was cancelled after its join too: the
+ * other colour comes for the same id. But not for long: the partitions stand still until somebody comes, which for an
+ * id that the other colour does not have is never. After it has let go, the broker keeps the id's partitions for the
+ * session time-out even so, and then gives them to members that live. A join that is cancelled on its way is given up
+ * at once: it would fence whoever was resumed meanwhile.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "consumerd/commit.h"
+#include "consumerd/probe.h"
+#include "consumerd/source_int.h"
+#include "consumerd/spare.h"
+
+#define SPARE_AFTER_US 200000 /* a new spare is made when the switch is over */
+#define BEATS          3      /* of a paused member that nobody takes over */
+
+bool con_source_take(struct con *c)
+{
+	struct con_source *src = c->source;
+
+	for (size_t i = 0; i < src->n; i++) {
+		struct con_seat *s = &src->seats[i];
+		struct bg_err err = BG_ERR_INIT;
+		struct con_handle *h = con_spare_take(s, &err);
+
+		if (!h) {
+			con_error(c, err.code, "%s cannot join: %s", s->static_id, err.msg);
+			return false;
+		}
+		con_handle_end(c, con_handle_detach(s));
+		con_handle_seat(s, h);
+		con_seat_join(s);
+	}
+	src->taken = true;
+	con_spare_later(c, SPARE_AFTER_US);
+	return true;
+}
+
+void con_source_untake(struct con *c)
+{
+	c->source->taken = false;
+}
+
+bool con_source_taken(const struct con *c)
+{
+	for (size_t i = 0; i < c->source->n; i++)
+		if (!c->source->seats[i].h || c->source->seats[i].fatal)
+			return false;
+	return c->source->taken;
+}
+
+void con_source_cancel(struct con *c)
+{
+	bool any = false;
+
+	if (c->cfg.mode != CON_TAKEOVER)
+		return;
+	for (size_t i = 0; i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+
+		if (s->h && s->subscribed && !s->joined)
+			any = s->fatal = true;
+	}
+	if (any)
+		con_source_drop_fatal(c);
+}
+
+void con_source_tick(struct con *c)
+{
+	int64_t us = con_source_heartbeat_ms(c) * 1000 * BEATS;
+	bool any = false;
+
+	if (c->cfg.mode != CON_TAKEOVER || c->state != CON_PAUSED || bg_now_us() - c->since_us < us ||
+	    c->parts.in_flight || con_commit_proof_pending(c))
+		return;
+	for (size_t i = 0; i < c->source->n; i++)
+		if (c->source->seats[i].h)
+			any = c->source->seats[i].fatal = true;
+	if (!any)
+		return;
+	bg_log(BG_INFO, "lets_go", "nobody has taken over for three heartbeats: no member any more");
+	con_source_drop_fatal(c);
+}
+
+bool con_source_busy(const struct con *c)
+{
+	(void)c;
+	return con_probe_busy() || con_spare_busy();
+}
+
+bool con_source_warm(const struct con *c)
+{
+	return c->cfg.mode == CON_TAKEOVER ? con_spare_warm(c) : con_source_joined(c);
+}
+
+static int64_t property(const struct con *c, const char *name)
+{
+	const struct con_seat *s = &c->source->seats[0];
+	rd_kafka_t *rk = s->h ? s->h->rk : s->spare ? s->spare->rk : NULL;
+	char text[32];
+	size_t size = sizeof text;
+
+	if (!rk || rd_kafka_conf_get(rd_kafka_conf(rk), name, text, &size))
+		return 0;
+	return atoll(text);
+}
+
+int64_t con_source_heartbeat_ms(const struct con *c)
+{
+	return property(c, "heartbeat.interval.ms");
+}
+
+int64_t con_source_session_ms(const struct con *c)
+{
+	return property(c, "session.timeout.ms");
+}
