@@ -28,6 +28,8 @@
  *    "instances":[{"instance","color","url","pause_sent_us","pause_answered_us","drain_us","commit_us",
  *                  "resume_sent_us","resume_answered_us","position_us"}],
  *    "partitions":[{"topic","partition","offset","epoch","first_record_us":N|null}],
+ *    "fencing":null or {"grace_ms","us","rounds","ids":[{"instance","color","static_id","joined_us"|null,
+ *               "proved_us"|null,"refused":how often}],"error":text, when it failed}; its *_us from its own start
  *    "preflight":[RULE]}
  *   All *_us inside pause, transfer, resume, instances and partitions count from the first pause sent.
  * GET  …/preflight             {"go":bool,"rules":[RULE]}, RULE = {"rule","verdict":"go|no_go|warn","message"}

@@ -52,7 +52,9 @@ const struct bg_conf_key sw_conf_table[] = {
 	{"switch:*", "max-error-rate", BG_CONF_DOUBLE, "1", 0, 100, NULL, BG_CONF_RELOAD,
 	 "no-go when the active colour fails at more records, percent"},
 	{"switch:*", "on-unresponsive", BG_CONF_ENUM, "abort", 0, 0, "abort|fence", 0,
-	 "what happens when an instance cannot be paused; fence comes with a later version"},
+	 "what happens when an instance of the active colour cannot be paused: the switch is aborted, or (C) the broker is made to refuse it"},
+	{"switch:*", "fence-grace", BG_CONF_DURATION, NULL, 0, 60 * SEC, NULL, BG_CONF_RELOAD,
+	 "how long a fenced instance is given to notice it, at its next heartbeat; unset: the instances' heartbeat interval and 500 ms; 0 ms: a shorter gap, and more repeats"},
 	{"switch:*", "reconcile-interval", BG_CONF_DURATION, "5 s", 100000, 60 * SEC, NULL, BG_CONF_RELOAD,
 	 "how often the instances are compared with the record"},
 	{NULL, NULL, BG_CONF_STRING, NULL, 0, 0, NULL, 0, NULL},
@@ -162,9 +164,12 @@ static void check_switch(const struct bg_conf *c, const char *name, struct bg_bu
 
 	if (sw_plan_find(bg_conf_str(c, sec, "strategy"), &plan, &err) < 0)
 		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, sec, "strategy"), err.msg);
-	if (strcmp(bg_conf_str(c, sec, "on-unresponsive"), "fence") == 0)
-		bg_buf_printf(errs, "%s: fence comes with a later version; allowed is abort\n",
-			      bg_conf_where(c, sec, "on-unresponsive"));
+	if (plan && plan->groups != SW_GROUPS_SHARED &&
+	    strcmp(bg_conf_str(c, sec, "on-unresponsive"), "fence") == 0)
+		bg_buf_printf(
+			errs,
+			"%s: fence needs strategy C, whose colours have the same static ids: with a group for each colour nothing at the broker would refuse the old one's handler; allowed is abort\n",
+			bg_conf_where(c, sec, "on-unresponsive"));
 	if (plan && plan->groups == SW_GROUPS_SHARED)
 		check_shared_group(c, sec, plan->name, errs);
 	else if (plan)
@@ -253,6 +258,9 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 	c->soak_us = bg_conf_int(conf, sec, "soak");
 	c->rollback_us = bg_conf_int(conf, sec, "rollback-window");
 	c->reconcile_us = bg_conf_int(conf, sec, "reconcile-interval");
+	c->fence = strcmp(bg_conf_str(conf, sec, "on-unresponsive"), "fence") == 0;
+	c->fence_grace_us =
+		bg_conf_is_set(conf, sec, "fence-grace") ? bg_conf_int(conf, sec, "fence-grace") : -1;
 	c->max_lag = bg_conf_int(conf, sec, "max-lag");
 	c->max_error_rate = bg_conf_double(conf, sec, "max-error-rate");
 	c->initial = initial_parse(bg_conf_str(conf, sec, "initial-offset"));
@@ -290,6 +298,7 @@ void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from)
 	c->soak_us = from->soak_us;
 	c->rollback_us = from->rollback_us;
 	c->reconcile_us = from->reconcile_us;
+	c->fence_grace_us = from->fence_grace_us;
 	c->max_lag = from->max_lag;
 	c->max_error_rate = from->max_error_rate;
 	c->initial = from->initial;

@@ -23,8 +23,10 @@ struct sw_cfg {
 	size_t n_endpoint[2];
 	char *token; /* for the instances; NULL: none */
 	int64_t drain_us, resume_us, prepare_us, soak_us, rollback_us, reconcile_us;
-	int64_t max_lag;       /* 0: no limit */
-	double max_error_rate; /* percent */
+	bool fence;             /* on-unresponsive = fence */
+	int64_t fence_grace_us; /* -1: from the instances' heartbeat interval */
+	int64_t max_lag;        /* 0: no limit */
+	double max_error_rate;  /* percent */
 	enum sw_initial initial;
 };
 

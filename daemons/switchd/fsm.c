@@ -75,7 +75,8 @@ bool sw_phase_parse(const char *s, enum sw_state *ret)
 
 bool sw_state_back(enum sw_state s)
 {
-	return s == SW_BACK_INTENT || s == SW_BACK_PAUSING || s == SW_BACK_TRANSFER || s == SW_BACK_RESUMING;
+	return s == SW_BACK_INTENT || s == SW_BACK_PAUSING || s == SW_BACK_FENCING || s == SW_BACK_TRANSFER ||
+	       s == SW_BACK_RESUMING;
 }
 
 bool sw_state_busy(enum sw_state s)

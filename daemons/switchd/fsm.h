@@ -36,7 +36,7 @@ struct sw_cell {
 
 struct sw_cell sw_fsm_next(enum sw_state state, enum sw_event event);
 const char *sw_state_name(enum sw_state s); /* "BACK_PAUSING" */
-/* What people and records see: the four BACK_ states are ABORTING. */
+/* What people and records see: the BACK_ states are ABORTING. */
 const char *sw_phase_name(enum sw_state s);
 const char *sw_event_name(enum sw_event e);
 const char *sw_action_name(enum sw_action a);

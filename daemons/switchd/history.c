@@ -196,6 +196,7 @@ struct json_object *sw_history_entry(struct sw_run *r)
 	add_transfer(e, r);
 	add_span(e, "resume", r->resume_us, r->resumed_us, r->pause_us);
 	add_gap(e, r);
+	bg_json_add(e, "fencing", r->fencing ? json_object_get(r->fencing) : NULL);
 	bg_json_add(e, "preflight", r->rules ? json_object_get(r->rules) : json_object_new_array());
 	return e;
 }

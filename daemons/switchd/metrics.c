@@ -14,7 +14,7 @@ struct sw_metrics {
 	struct bg_metrics *reg;
 	struct bg_metric *total, *duration, *gap, *worst, *epoch, *phase, *active_version, *active_color,
 		*state, *lag, *group_lag, *lag_sum, *reachable, *dual, *stalled, *hold, *degraded, *window,
-		*brokers;
+		*brokers, *fenced, *fencing;
 };
 
 static const double gap_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30};
@@ -135,6 +135,12 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 				"1 while something keeps it from going on by itself");
 	m->window = bg_metric(r, BG_GAUGE, "bg_switch_rollback_window_seconds",
 			      "How long a rollback is still allowed");
+	m->fenced = bg_metric(
+		r, BG_COUNTER, "bg_switch_fenced_ids_total",
+		"Static ids that were to be fenced, by instance and whether the broker gave the proof");
+	m->fencing = bg_metric(
+		r, BG_HISTOGRAM, "bg_switch_fencing_seconds",
+		"From the first static id that was asked for to the last proof, fence-grace included");
 	m->brokers = bg_metric(r, BG_GAUGE, "kafka_brokers", "Brokers that answer, as counted last");
 	bg_metrics_on_scrape(r, on_scrape, m);
 	return m;
@@ -153,6 +159,24 @@ char *sw_metrics_render(struct sw_metrics *m)
 	return bg_metrics_render(m->reg);
 }
 
+static void fencing_ended(struct sw_metrics *m, const struct sw_switch *sw, struct json_object *report)
+{
+	struct json_object *ids = bg_json_get(report, "ids");
+
+	for (size_t k = 0; k < json_object_array_length(ids); k++) {
+		struct json_object *o = json_object_array_get_idx(ids, k);
+		bool proved = bg_json_get(o, "proved_us") != NULL;
+
+		bg_series_add(bg_series(m->fenced, "switch", sw->cfg->name, "color",
+					bg_json_str(o, "color", ""), "instance",
+					bg_json_str(o, "instance", ""), "outcome",
+					proved ? "fenced" : "not_fenced", NULL),
+			      1);
+	}
+	bg_series_observe(bg_series(m->fencing, "switch", sw->cfg->name, NULL),
+			  (double)bg_json_int(report, "us", 0) / 1e6);
+}
+
 void sw_metrics_ended(struct sw_switch *sw, const struct sw_run *r)
 {
 	struct sw_metrics *m = sw->dm->metrics;
@@ -161,6 +185,8 @@ void sw_metrics_ended(struct sw_switch *sw, const struct sw_run *r)
 
 	if (!m)
 		return;
+	if (r->fencing)
+		fencing_ended(m, sw, r->fencing);
 	bg_series_add(bg_series(m->total, "switch", sw->cfg->name, "kind", sw_kind_name(r->kind), "outcome",
 				r->outcome, NULL),
 		      1);

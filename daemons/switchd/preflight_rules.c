@@ -51,9 +51,36 @@ static enum sw_pf_verdict reachable(const struct sw_pf_facts *f, enum bg_color c
 	return msg->len ? NO_GO : GO;
 }
 
+/* One that does not answer is fenced, when we know what it is called at the broker. */
+static enum sw_pf_verdict from_fenced(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	enum bg_color from = bg_color_other(f->to);
+	enum sw_pf_verdict v = GO;
+
+	SW_PF_FOR_COLOR(i, f, from)
+	{
+		bool known = i->member.ids.n > 0;
+
+		if (i->reachable)
+			continue;
+		sw_pf_name_it(
+			msg,
+			known ? "does not answer, and will be fenced"
+			      : "does not answer, and cannot be fenced, for it has never said its static ids",
+			sw_inst_label(i), i->trouble);
+		v = known && v != NO_GO ? WARN : NO_GO;
+	}
+	return v;
+}
+
+static bool fences(const struct sw_pf_facts *f)
+{
+	return f->sw->cfg->fence && (f->kind == SW_KIND_SWITCH || f->kind == SW_KIND_ROLLBACK);
+}
+
 static enum sw_pf_verdict from_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
-	return reachable(f, bg_color_other(f->to), msg);
+	return fences(f) ? from_fenced(f, msg) : reachable(f, bg_color_other(f->to), msg);
 }
 
 static enum sw_pf_verdict to_reachable(const struct sw_pf_facts *f, struct bg_buf *msg)
@@ -200,10 +227,14 @@ static size_t not_held(const struct sw_pf_facts *f, enum bg_color c, struct bg_b
 
 static enum sw_pf_verdict stalled(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
+	bool fenced = false;
+
 	if (f->kind == SW_KIND_INIT || !not_held(f, bg_color_other(f->to), msg))
 		return GO;
-	/* From need not have what to brings along. */
-	return f->kind == SW_KIND_ROLLBACK || f->resubscribe ? WARN : NO_GO;
+	SW_PF_FOR_COLOR(i, f, bg_color_other(f->to))
+	fenced = fenced || (fences(f) && !i->reachable);
+	/* From need not have what to brings along; what a dead one holds is not seen. */
+	return f->kind == SW_KIND_ROLLBACK || f->resubscribe || fenced ? WARN : NO_GO;
 }
 
 static enum sw_pf_verdict to_holds(const struct sw_pf_facts *f, struct bg_buf *msg)

@@ -51,7 +51,8 @@ enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst 
 			       ? SW_WISH_NONE
 			       : SW_WISH_RESUME;
 	}
-	if (i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING)
+	/* One that was fenced for good (a takeover) is at rest only when it has given its proof, too. */
+	if (i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING || i->state == SW_I_FENCED)
 		return SW_WISH_PAUSE;
 	return i->epoch < rec->epoch ? SW_WISH_PAUSE : SW_WISH_NONE;
 }

@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "switchd/events.h"
+#include "switchd/fence.h"
 #include "switchd/history.h"
 #include "switchd/reconcile.h"
 
@@ -20,6 +21,7 @@ static void (*const actions[])(struct sw_run *r) = {
 	[SW_ACT_LATER] = sw_do_later,
 	[SW_ACT_PREPARE] = sw_do_prepare,
 	[SW_ACT_PAUSE] = sw_do_pause,
+	[SW_ACT_FENCE] = sw_do_fence,
 	[SW_ACT_UNITE] = sw_do_unite,
 	[SW_ACT_RESUME] = sw_do_resume,
 	[SW_ACT_VERIFY] = sw_do_verify,
@@ -33,6 +35,7 @@ static void (*const actions[])(struct sw_run *r) = {
 	[SW_ACT_NOTE_ABORT] = sw_do_note_abort,
 	[SW_ACT_INTEND_BACK] = sw_do_intend_back,
 	[SW_ACT_PAUSE_TO] = sw_do_pause_to,
+	[SW_ACT_FENCE_TO] = sw_do_fence_to,
 	[SW_ACT_UNITE_BACK] = sw_do_unite_back,
 	[SW_ACT_RESUME_FROM] = sw_do_resume_from,
 	[SW_ACT_ASK_PERSON] = sw_do_ask_person,
@@ -124,6 +127,9 @@ void sw_run_free(struct sw_run *r)
 	if (!r)
 		return;
 	sw_run_cancel(r);
+	sw_run_drop_fence(r);
+	json_object_put(r->fencing);
+	bg_offs_free(&r->answered);
 	bg_timer_free(r->timer);
 	sw_facts_free(&r->facts);
 	sw_preflight_free(r->preflight);
@@ -218,6 +224,7 @@ void sw_run_recover(struct sw_switch *sw)
 		return;
 	case SW_BACK_INTENT:
 	case SW_BACK_PAUSING:
+	case SW_BACK_FENCING:
 	case SW_BACK_TRANSFER:
 	case SW_BACK_RESUMING:
 		bg_log_sw(BG_NOTICE, sw->cfg->name, "recover",
@@ -305,6 +312,7 @@ void sw_run_cancel(struct sw_run *r)
 	r->sw->adapter->cancel(r->sw, r->call);
 	r->call = 0;
 	r->open = 0;
+	sw_fence_hold(r->fence);
 	sw_facts_cancel(&r->facts);
 	sw_preflight_cancel(r->preflight);
 	bg_timer_stop(r->timer);

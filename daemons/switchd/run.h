@@ -33,9 +33,12 @@ struct sw_trace {
 	int64_t resume_sent_us, resume_answered_us, position_us;
 	char incarnation[40]; /* at prepare */
 	bool was_active;      /* at prepare */
+	bool silent;          /* the last pause was not answered with a proof in time */
 	bool same_process;    /* the pause was answered by the process that answered prepare */
 	struct bg_offs offs;  /* of the last pause answer */
 };
+
+struct sw_fence;
 
 struct sw_waiter {
 	struct sw_waiter *next;
@@ -75,6 +78,10 @@ struct sw_run {
 	struct sw_facts facts;
 	struct sw_preflight *preflight;
 	struct json_object *rules; /* of the preflight, when it is over */
+	struct sw_fence
+		*fence; /* keeps the ids of those that were fenced, until to has taken them; NULL: none */
+	struct json_object *fencing; /* its report; NULL: nobody was fenced */
+	struct bg_offs answered;     /* all pause answers, for the fence */
 	struct sw_union_out un;
 	const char *reads;                                  /* why the commits were (not) read */
 	int64_t pause_us, paused_us, resume_us, resumed_us; /* bg_now_us: first sent, last answered */
@@ -129,6 +136,8 @@ void sw_do_intend(struct sw_run *r);
 void sw_do_later(struct sw_run *r);
 void sw_do_prepare(struct sw_run *r);
 void sw_do_pause(struct sw_run *r);
+void sw_do_fence(struct sw_run *r);
+void sw_do_fence_to(struct sw_run *r);
 void sw_do_unite(struct sw_run *r);
 void sw_do_resume(struct sw_run *r);
 void sw_do_verify(struct sw_run *r);
@@ -150,6 +159,13 @@ void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res);
 void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res);
 void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn);
 void sw_run_outcome(struct sw_run *r, const char *outcome);
+/* Fencing (run_fence.c): does this run fence at all; and to, on the way back? */
+bool sw_run_may_fence(const struct sw_run *r);
+bool sw_run_may_fence_to(const struct sw_run *r);
+/* All that lack a proof are of colour c, and were only silent. */
+bool sw_run_only_silent(const struct sw_fan_result *res, enum bg_color c);
+void sw_run_note_silent(struct sw_run *r, const struct sw_fan_result *res);
+void sw_run_drop_fence(struct sw_run *r);
 /* How long a resume may take; longer where the group is made to rebalance. */
 int64_t sw_run_resume_us(struct sw_run *r);
 

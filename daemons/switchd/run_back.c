@@ -50,6 +50,10 @@ static void on_paused(void *arg, const struct sw_fan_result *res)
 	BG_FAILPOINT("switch.back_pause.after");
 	if (res->stale) {
 		sw_run_stale(r, res->epoch, &res->err);
+	} else if (!res->all_done && sw_run_may_fence_to(r) &&
+		   sw_run_only_silent(res, (enum bg_color)r->to)) {
+		sw_run_note_silent(r, res);
+		sw_fire(r->sw, SW_EV_SILENT);
 	} else if (!res->all_done) {
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
 	} else {

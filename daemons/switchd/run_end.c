@@ -63,6 +63,7 @@ void sw_run_outcome(struct sw_run *r, const char *outcome)
 {
 	struct sw_switch *sw = r->sw;
 
+	sw_run_drop_fence(r);
 	r->ended = true;
 	r->ended_us = bg_now_us();
 	if (r->n_step && !r->step[r->n_step - 1].end_us)

@@ -114,6 +114,7 @@ void sw_do_intend(struct sw_run *r)
 	BG_FAILPOINT("switch.intent.before");
 	bg_timer_stop(r->sw->soak);
 	sw_reconcile_quiet(r->sw);
+	sw_run_drop_fence(r); /* of an older epoch */
 	r->epoch = BG_MAX(sw_highest_epoch(r->sw), r->seen_epoch) + 1;
 	r->before = r->sw->rec;
 	r->intents++;
@@ -148,6 +149,9 @@ static bool enough(const struct sw_run *r, const struct sw_fan_result *res)
 {
 	size_t to_done = 0;
 
+	/* One of from that is frozen or dead is fenced when it does not pause either. */
+	if (r->sw->state == SW_PREPARING && sw_run_may_fence(r))
+		return sw_run_only_silent(res, (enum bg_color)r->from);
 	if (!sw_run_asserts(r))
 		return res->all_done;
 	for (size_t i = 0; i < res->n; i++) {
@@ -166,7 +170,26 @@ static bool still_fits(struct sw_run *r, struct bg_err *why)
 	struct sw_pf_facts f = {
 		.sw = r->sw, .kind = r->kind, .to = (enum bg_color)r->to, .resubscribe = r->resubscribe};
 
-	return sw_run_asserts(r) || sw_preflight_members(&f, why);
+	return sw_preflight_members(&f, why);
+}
+
+/* Before anybody is paused: whoever will have to be fenced must be one that can be. */
+static bool can_fence(struct sw_run *r, const struct sw_fan_result *res, struct bg_err *why)
+{
+	for (size_t i = 0; i < res->n; i++) {
+		const struct sw_inst *in = res->reply[i].inst;
+
+		if (res->reply[i].verdict == SW_V_DONE || in->member.ids.n)
+			continue;
+		bg_err_set(why, 0, "not_fenced",
+			   "%s does not answer, and cannot be fenced: it has never said its static ids",
+			   sw_inst_label(in));
+		return false;
+	}
+	if (!res->all_done)
+		bg_log_sw(BG_WARN, r->sw->cfg->name, "unresponsive",
+			  "%s: it is fenced unless it can be paused", res->err.msg);
+	return true;
 }
 
 static void on_prepared(void *arg, const struct sw_fan_result *res)
@@ -185,7 +208,7 @@ static void on_prepared(void *arg, const struct sw_fan_result *res)
 		sw_run_stale(r, res->epoch, &res->err);
 	else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
-	else if (!still_fits(r, &why))
+	else if (!sw_run_asserts(r) && (!can_fence(r, res, &why) || !still_fits(r, &why)))
 		sw_run_fail(r, SW_EV_FAIL, &why);
 	else
 		part_over(r);
@@ -234,6 +257,14 @@ void sw_run_take_pause(struct sw_run *r, const struct sw_fan_result *res)
 	}
 }
 
+static void silent(struct sw_run *r, const struct sw_fan_result *res)
+{
+	bg_log_sw(BG_WARN, r->sw->cfg->name, "unresponsive", "%zu of %zu instances of %s are fenced: %s",
+		  res->n - res->n_done, res->n, sw_color_name(r->from), res->err.msg);
+	sw_run_note_silent(r, res);
+	sw_fire(r->sw, SW_EV_SILENT);
+}
+
 static void on_paused(void *arg, const struct sw_fan_result *res)
 {
 	struct sw_run *r = arg;
@@ -244,10 +275,12 @@ static void on_paused(void *arg, const struct sw_fan_result *res)
 	BG_FAILPOINT("switch.pause.after");
 	if (res->stale)
 		sw_run_stale(r, res->epoch, &res->err);
-	else if (!res->all_done)
-		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
-	else
+	else if (res->all_done)
 		sw_fire(r->sw, SW_EV_OK);
+	else if (sw_run_may_fence(r) && sw_run_only_silent(res, (enum bg_color)r->from))
+		silent(r, res);
+	else
+		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
 }
 
 void sw_do_pause(struct sw_run *r)

@@ -153,6 +153,7 @@ static void save(struct sw_run *r)
 void sw_do_verify(struct sw_run *r)
 {
 	BG_FAILPOINT("switch.verify.before");
+	sw_run_drop_fence(r); /* to has its ids */
 	r->verify_polls = 0;
 	r->verify_us = bg_now_us();
 	save(r);

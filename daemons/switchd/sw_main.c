@@ -12,6 +12,7 @@
 #include "switchd/api.h"
 #include "switchd/ask.h"
 #include "switchd/events.h"
+#include "switchd/fence.h"
 #include "switchd/metrics.h"
 #include "switchd/once.h"
 #include "switchd/stream.h"
@@ -46,6 +47,7 @@ static int start_base(struct bg_daemon *d, struct bg_err *err)
 	dm->events = sw_events_new(d->loop);
 	dm->metrics = sw_metrics_new(dm);
 	dm->kafka = &sw_kafka_aux;
+	dm->fence = &sw_fence_kafka;
 	return rc;
 }
 

@@ -9,6 +9,7 @@
 #include "common/log.h"
 #include "switchd/ask.h"
 #include "switchd/history.h"
+#include "switchd/known.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/run.h"
@@ -101,6 +102,8 @@ void sw_record_save(struct sw_switch *sw, sw_persist_fn fn, void *arg)
 	*s = (struct sw_save){sw, sw->rec.revision, sw->queued_revision, fn, arg};
 	sw->newest = fn ? NULL : s;
 	j = sw_record_to_json(&sw->rec, sw->cfg->name);
+	if (sw->cfg->fence)
+		bg_json_add(j, "members", sw_known_to_json(sw));
 	sw->saves++;
 	sw_persist_record(sw->persist, bg_json_text(j), sw->queued_revision, on_saved, s);
 	sw->queued_revision = s->revision;
@@ -260,8 +263,10 @@ int sw_switch_load(struct sw_switch *sw, struct bg_err *err)
 	if (rc < 0 && rc != -ENOENT)
 		bg_log_sw(BG_ERROR, sw->cfg->name, "bad_record",
 			  "the record of truth cannot be used, it is rebuilt: %s", e.msg);
-	if (j)
+	if (j) {
 		sw->stored_revision = sw->queued_revision = bg_json_int(j, "revision", 0);
+		sw_known_take(sw, bg_json_get(j, "members"));
+	}
 	sw->record_gone = rc < 0;
 	load_offsets(sw);
 	load_last(sw);

@@ -29,6 +29,7 @@ struct sw_kafka_ops {
 };
 extern const struct sw_kafka_ops sw_kafka_aux; /* over bg_aux_* */
 
+struct sw_fence_ops;
 struct sw_metrics;
 struct sw_events;
 
@@ -40,6 +41,7 @@ struct sw_daemon {
 	struct bg_httpc *cmd;  /* commands: its connections are kept warm by prepare */
 	struct bg_httpc *poll; /* long polls */
 	const struct sw_kafka_ops *kafka;
+	const struct sw_fence_ops *fence;
 	struct bg_aux **aux; /* one for a few switches: librdkafka remembers few coordinators */
 	size_t n_aux;
 	struct bg_http_server *http;

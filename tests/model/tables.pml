@@ -92,7 +92,7 @@ bit back;    /* and it is one of the way back */
 bit proved;  /* the other colour is PAUSED at it */
 hidden mtype old;
 
-#define IS_BACK(s) (s == W_BACK_INTENT || s == W_BACK_PAUSING || s == W_BACK_TRANSFER || s == W_BACK_RESUMING)
+#define IS_BACK(s) (s == W_BACK_INTENT || s == W_BACK_PAUSING || s == W_BACK_FENCING || s == W_BACK_TRANSFER || s == W_BACK_RESUMING)
 
 inline step(ev, next, what)
 {
@@ -104,12 +104,17 @@ inline step(ev, next, what)
 	:: ev == V_FORWARD && old == W_UNKNOWN -> written = 1; back = 0; proved = 0
 	:: ev == V_BACKWARD && old == W_UNKNOWN -> written = 1; back = 1; proved = 0
 	:: (old == W_PAUSING || old == W_BACK_PAUSING) && ev == V_OK -> proved = 1
+	/* those that answered are paused, the broker refuses the others */
+	:: (old == W_FENCING || old == W_BACK_FENCING) && ev == V_OK -> proved = 1
 	:: else
 	fi;
 	if
 	:: what == D_INTEND -> written = 0; back = 0; proved = 0
 	:: what == D_INTEND_BACK -> written = 0; back = 1; proved = 0
 	:: what == D_PREPARE || what == D_PAUSE -> assert(written && !back)
+	/* nobody is fenced who was not asked first */
+	:: what == D_FENCE -> assert(written && !back && (old == W_PAUSING || old == W_FENCING))
+	:: what == D_FENCE_TO -> assert(written && back && (old == W_BACK_PAUSING || old == W_BACK_FENCING))
 	:: what == D_PAUSE_TO -> assert(written && back)
 	:: what == D_RESUME -> assert(written && !back && proved)
 	:: what == D_RESUME_FROM -> assert(written && back && proved)

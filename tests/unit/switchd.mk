@@ -48,3 +48,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_events
 tests_unit_test_events_SOURCES = tests/unit/test_events.c tests/unit/raw_client.h $(SWITCHD_FAKE)
 tests_unit_test_events_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_events_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_switch_fence
+tests_unit_test_switch_fence_SOURCES = tests/unit/test_switch_fence.c $(SWITCHD_FAKE)
+tests_unit_test_switch_fence_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_fence_LDADD = $(SWITCHD_UNIT_LIBS)

@@ -270,6 +270,60 @@ static void k_health(void *k, const char *const *topics, size_t n, int64_t us, b
 
 static const struct sw_kafka_ops kafka = {k_committed, k_partitions, k_ranges, k_health};
 
+/* ---- the fence */
+
+static void *s_join(struct sw_switch *sw, const struct sw_seat_spec *spec, sw_seat_fn fn, void *arg,
+		    struct bg_err *err)
+{
+	struct fake_seat *s = &the->seat[the->n_seat];
+
+	(void)sw;
+	if (the->no_seats) {
+		bg_err_set(err, -EIO, "kafka_error", "no handle can be made");
+		return NULL;
+	}
+	assert_true(the->n_seat < FAKE_SEATS);
+	the->n_seat++;
+	*s = (struct fake_seat){.fn = fn, .arg = arg, .n_topics = spec->topics->n};
+	bg_strlcpy(s->id, spec->id, sizeof(s->id));
+	bg_strlcpy(s->group, spec->group, sizeof(s->group));
+	_cleanup_free_ char *w = bg_xasprintf("take:%s", spec->id);
+	note(w);
+	return s;
+}
+
+static void s_assignment(void *seat, struct bg_offs *ret)
+{
+	bg_offs_copy(ret, &((struct fake_seat *)seat)->assigned);
+}
+
+static void s_commit(void *seat, const struct bg_offs *offs)
+{
+	struct fake_seat *s = seat;
+
+	s->commits++;
+	bg_offs_free(&s->commit);
+	for (size_t i = 0; i < offs->n; i++) {
+		struct bg_off *o = bg_offs_at(&s->commit, offs->v[i].topic, offs->v[i].partition);
+		char *topic = o->topic;
+
+		*o = offs->v[i];
+		o->topic = topic;
+	}
+	note("prove");
+}
+
+static void s_free(void *seat)
+{
+	struct fake_seat *s = seat;
+
+	bg_offs_free(&s->assigned);
+	bg_offs_free(&s->commit);
+	s->freed = true;
+}
+
+static const struct sw_fence_ops fence = {s_join, s_assignment, s_commit, s_free};
+
 /* ---- the switch */
 
 static char **list(const char *a, const char *b)
@@ -298,6 +352,7 @@ static struct sw_cfg *make_cfg(void)
 	c->soak_us = c->rollback_us = 3600000000;
 	c->reconcile_us = 3600000000;
 	c->max_error_rate = 1;
+	c->fence_grace_us = -1;
 	return c;
 }
 
@@ -331,6 +386,7 @@ struct fake *fake_new(void)
 	f->dm.events = sw_events_new(f->loop);
 	f->dm.store = &store;
 	f->dm.kafka = &kafka;
+	f->dm.fence = &fence;
 	for (int p = 0; p < 4; p++)
 		bg_offs_at(&f->topics, "orders", p);
 	f->sw = sw_switch_new(&f->dm, make_cfg(), &adapter);
@@ -566,4 +622,54 @@ void fake_all_well(struct fake *f, enum sw_state until)
 	if (f->sw->state != until)
 		fail_msg("state is %s, not %s; so far: %s", sw_state_name(f->sw->state), sw_state_name(until),
 			 f->order.s);
+}
+
+static struct fake_seat *find_seat(struct fake *f, const char *id)
+{
+	for (size_t k = f->n_seat; k-- > 0;)
+		if (!f->seat[k].freed && strcmp(f->seat[k].id, id) == 0)
+			return &f->seat[k];
+	return NULL;
+}
+
+struct fake_seat *fake_seat(struct fake *f, const char *id)
+{
+	for (int n = 0; n < 6000 && !find_seat(f, id); n++)
+		turn(f);
+	if (!find_seat(f, id))
+		fail_msg("%s was not taken; state %s; so far: %s", id, sw_state_name(f->sw->state),
+			 f->order.s);
+	return find_seat(f, id);
+}
+
+size_t fake_seats_held(const struct fake *f)
+{
+	size_t n = 0;
+
+	for (size_t k = 0; k < f->n_seat; k++)
+		n += !f->seat[k].freed;
+	return n;
+}
+
+void fake_seat_joins(struct fake *f, const char *id, int from, int to)
+{
+	struct fake_seat *s = fake_seat(f, id);
+
+	for (int p = from; p < to; p++)
+		bg_offs_at(&s->assigned, "orders", p);
+	s->fn(s->arg, SW_SEAT_JOINED, NULL);
+}
+
+void fake_seat_says(struct fake *f, const char *id, enum sw_seat_event ev)
+{
+	struct bg_err err = BG_ERR_INIT;
+
+	for (int n = 0; n < 6000 && ev != SW_SEAT_REFUSED && !fake_seat(f, id)->commits; n++)
+		turn(f);
+	struct fake_seat *s = fake_seat(f, id);
+	if (ev != SW_SEAT_REFUSED && !s->commits)
+		fail_msg("nothing was committed under %s; so far: %s", id, f->order.s);
+	s->commits = 0;
+	bg_err_set(&err, 0, "FENCED_INSTANCE_ID", "the broker says no");
+	s->fn(s->arg, ev, ev == SW_SEAT_ACKED ? NULL : &err);
 }

@@ -5,7 +5,10 @@
 
 #include "switchd/run.h"
 
+#include "switchd/fence.h"
+
 #define FAKE_CALLS 32
+#define FAKE_SEATS 16
 
 struct fake_call {
 	const char *verb; /* "prepare", "pause", "resume", "status" */
@@ -24,6 +27,17 @@ struct fake_say {
 	bool was_active;
 	struct bg_offs offs;
 	const char *err;
+};
+
+/* A static id that was taken; the test tells what the broker says of it. */
+struct fake_seat {
+	char id[32], group[32];
+	size_t n_topics;
+	sw_seat_fn fn;
+	void *arg;
+	struct bg_offs assigned, commit; /* commit: the last one asked for */
+	int commits;
+	bool freed;
 };
 
 struct fake {
@@ -46,6 +60,9 @@ struct fake {
 	struct bg_offs topics, committed[2], ranges;
 	int committed_reads;
 	bool kafka_down;
+	struct fake_seat seat[FAKE_SEATS];
+	size_t n_seat;
+	bool no_seats;    /* none can be made */
 	bool resubscribe; /* asked for by the test */
 	bool takeover;    /* partitions go with a resume to whoever has the same ordinal */
 };
@@ -59,6 +76,13 @@ void fake_active(struct fake *f, enum bg_color c, int64_t epoch);
 void fake_start(struct fake *f); /* recover from sw->rec */
 struct sw_run *fake_switch(struct fake *f, enum bg_color to);
 
+/* The newest seat of the id that is not freed; waits for it. */
+struct fake_seat *fake_seat(struct fake *f, const char *id);
+size_t fake_seats_held(const struct fake *f);
+/* It is assigned partitions `from` to `to` - 1 of "orders". */
+void fake_seat_joins(struct fake *f, const char *id, int from, int to);
+void fake_seat_says(struct fake *f, const char *id,
+		    enum sw_seat_event ev); /* waits for a commit first, but for REFUSED */
 struct fake_call *fake_pending(struct fake *f, const char *verb); /* NULL: none */
 /* Turn the loop until a call with this verb is there. Statuses are answered on the way when `verb` is another. */
 struct fake_call *fake_await(struct fake *f, const char *verb);

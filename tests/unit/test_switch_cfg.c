@@ -78,7 +78,8 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	expect(HEAD REST "strategy = E\n", "t.ini:9: [switch:orders] strategy", "comes with a later version");
 	expect(HEAD REST "strategy = X\n", "t.ini:9", "A");
 	expect(HEAD REST "on-unresponsive = fence\n", "t.ini:9: [switch:orders] on-unresponsive",
-	       "allowed is abort");
+	       "fence needs strategy C");
+	expect(HEAD REST "fence-grace = 2 min\n", "t.ini:9: [switch:orders] fence-grace", "1 min");
 	expect(HEAD REST "topics = orders\n", "[switch:orders] topics", "`orders` is there twice");
 	expect(HEAD REST "blue-endpoint = ftp://x\n", "[switch:orders] blue-endpoint",
 	       "expected http://HOST:PORT");
@@ -123,6 +124,25 @@ static void one_group_for_c_two_for_d(void **state)
 		assert_true(sw_cfg_shared(cfg));
 		assert_string_equal(cfg->group[BG_BLUE], "g");
 		assert_string_equal(cfg->group[BG_GREEN], "g");
+		sw_cfg_free(cfg);
+		bg_conf_free(c);
+	}
+	{
+		_cleanup_buf_ struct bg_buf errs = {0};
+		struct bg_conf *c = NULL;
+		struct sw_cfg *cfg = NULL;
+
+		assert_int_equal(load(C_HEAD "group = g\non-unresponsive = fence\n", &c, &errs), 0);
+		assert_int_equal(sw_cfg_new(c, "orders", &cfg, NULL), 0);
+		assert_true(cfg->fence);
+		assert_int_equal(cfg->fence_grace_us, -1);
+		sw_cfg_free(cfg);
+		bg_conf_free(c);
+		assert_int_equal(
+			load(C_HEAD "group = g\non-unresponsive = fence\nfence-grace = 0 ms\n", &c, &errs),
+			0);
+		assert_int_equal(sw_cfg_new(c, "orders", &cfg, NULL), 0);
+		assert_int_equal(cfg->fence_grace_us, 0);
 		sw_cfg_free(cfg);
 		bg_conf_free(c);
 	}

@@ -55,6 +55,8 @@ static const struct row rows[] = {
 		R(s, LOSE, UNKNOWN, END_LOST), R(s, RETRY, s, LATER), R(s, AGAIN, s, self)
 	STEP(PREPARING, PAUSING, PAUSE, PREPARE),
 	STEP(PAUSING, TRANSFER, UNITE, PAUSE),
+	R(PAUSING, SILENT, FENCING, FENCE),
+	STEP(FENCING, TRANSFER, UNITE, FENCE),
 	STEP(TRANSFER, RESUMING, RESUME, UNITE),
 	STEP(RESUMING, VERIFYING, VERIFY, RESUME),
 	STEP(VERIFYING, SOAKING, SOAK, VERIFY),
@@ -70,6 +72,13 @@ static const struct row rows[] = {
 	R(s, OK, n, a), R(s, FAIL, s, LATER), R(s, DEADLINE, s, LATER), R(s, AGAIN, s, self),                \
 		R(s, STALE, BACK_INTENT, INTEND_BACK)
 	BACK(BACK_PAUSING, BACK_TRANSFER, UNITE_BACK, PAUSE_TO),
+	R(BACK_PAUSING, SILENT, BACK_FENCING, FENCE_TO),
+	R(BACK_FENCING, OK, BACK_TRANSFER, UNITE_BACK),
+	/* It is asked once more before it is fenced once more. */
+	R(BACK_FENCING, FAIL, BACK_PAUSING, LATER),
+	R(BACK_FENCING, DEADLINE, BACK_PAUSING, LATER),
+	R(BACK_FENCING, STALE, BACK_INTENT, INTEND_BACK),
+	R(BACK_FENCING, AGAIN, BACK_FENCING, FENCE_TO),
 	BACK(BACK_TRANSFER, BACK_RESUMING, RESUME_FROM, UNITE_BACK),
 	BACK(BACK_RESUMING, IDLE, END_ABORTED, RESUME_FROM),
 	R(BACK_RESUMING, STUCK, NEEDS_PERSON, ASK_PERSON),
@@ -150,7 +159,7 @@ static void every_state_and_action_is_reachable(void **state)
 			fail_msg("%s is never done", sw_action_name((enum sw_action)a));
 }
 
-/* Pause first, resume second (rule 5): RESUME is only entered from TRANSFER, that only from PAUSING. */
+/* Pause first, resume second (rule 5): RESUME is only entered from TRANSFER, that only from PAUSING, or FENCING. */
 static void resume_only_after_pause(void **state)
 {
 	(void)state;
@@ -161,11 +170,17 @@ static void resume_only_after_pause(void **state)
 			if (c.action == SW_ACT_RESUME)
 				assert_true(s == SW_TRANSFER || s == SW_RESUMING);
 			if (c.action == SW_ACT_UNITE)
-				assert_true(s == SW_PAUSING || s == SW_TRANSFER);
+				assert_true(s == SW_PAUSING || s == SW_FENCING || s == SW_TRANSFER);
+			/* Nobody is fenced who was not asked first. */
+			if (c.action == SW_ACT_FENCE)
+				assert_true(s == SW_PAUSING || s == SW_FENCING);
+			if (c.action == SW_ACT_FENCE_TO)
+				assert_true(s == SW_BACK_PAUSING || s == SW_BACK_FENCING);
 			if (c.action == SW_ACT_RESUME_FROM)
 				assert_true(s == SW_BACK_TRANSFER || s == SW_BACK_RESUMING);
 			if (c.action == SW_ACT_UNITE_BACK)
-				assert_true(s == SW_BACK_PAUSING || s == SW_BACK_TRANSFER);
+				assert_true(s == SW_BACK_PAUSING || s == SW_BACK_FENCING ||
+					    s == SW_BACK_TRANSFER);
 			/* Nobody is told anything before the intent is durable. */
 			if (c.action == SW_ACT_PREPARE)
 				assert_true(s == SW_INTENT || s == SW_PREPARING || s == SW_UNKNOWN);
