@@ -121,7 +121,7 @@ static void the_silent_one_is_fenced(void **state)
 	metrics = sw_metrics_render(f->dm.metrics);
 	assert_non_null(strstr(
 		metrics,
-		"bg_switch_fenced_ids_total{switch=\"orders\",color=\"blue\",instance=\"blue-1\",outcome=\"fenced\"} 1"));
+		"bg_switch_fenced_ids_total{color=\"blue\",instance=\"blue-1\",outcome=\"fenced\",switch=\"orders\"} 1"));
 	sw_metrics_free(f->dm.metrics);
 	f->dm.metrics = NULL;
 	ids = bg_json_get(bg_json_get(f->sw->last, "fencing"), "ids");
