@@ -8,25 +8,12 @@ setup_file() {
 	BG_SWITCH_INI='soak = 1 s' file_env
 }
 
-# `many N`: to and fro, each as soon as the active colour has had records.
-many() {
-	local i to
-	to=$(idle_color)
-	for ((i = 0; i < $1; i++)); do
-		switch_done "$to"
-		await 5 bg_works "$to"
-		to=$(other_of "$to")
-	done
-}
-
 @test "committed: 110 switches under load" {
 	many $((110 * ${BG_REPEAT:-1}))
 }
 
 @test "eager: 110 switches under load" {
-	sed -i 's/^handover = .*/handover = eager/' "$BG_DIR/etc/switchd.ini"
-	bg_signal HUP switchd
-	await 5 bg_switch_is .handover eager
+	set_handover eager
 	many $((110 * ${BG_REPEAT:-1}))
 }
 

@@ -14,16 +14,6 @@ setup_file() {
 	switch_done green
 }
 
-# `order INSTANCE pause|resume|prepare JSON-MEMBERS`: to the instance itself.
-order() { http POST "${BG_URL[$1]}/lifecycle/$2" "{$3}"; }
-epoch_of() { bg_status_of "$1" .epoch; }
-alone() {
-	A=$(active)
-	I=$(other_of "$A")
-	bg_stop switchd
-	E=$(epoch_of "$A-0")
-}
-
 @test "rule 1: the epoch. Lower is stale, the other side is a conflict, the same again is the same answer" {
 	local first
 	alone
