@@ -168,7 +168,7 @@ static void settle_now(void *arg)
 	struct con *c = arg;
 
 	m.settling = false;
-	con_dispatch_settle(c);
+	con_dispatch_settle(c, false);
 }
 
 static void settle_later(struct con *c)
@@ -249,10 +249,10 @@ void con_lost_end(struct con *c)
 	undone(c);
 }
 
-void con_dispatch_settle(struct con *c)
+void con_dispatch_settle(struct con *c, bool all)
 {
 	struct bg_offs back = BG_OFFS_INIT;
-	bool down = room(c) == CON_ROOM_DOWN;
+	bool down = all || room(c) == CON_ROOM_DOWN;
 	size_t repeats = 0;
 
 	con_dispatch_flush(c);

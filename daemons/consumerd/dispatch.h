@@ -23,9 +23,9 @@ void con_lost_end(struct con *c);
 void con_dispatch_renewed(struct con *c);
 /*
  * In a drain, and for partitions that are taken away: what the handler has not, and will not get any more, is not waited
- * for. The partition goes back to the lowest not acknowledged; what was acknowledged behind that is counted as repeats.
+ * for. The partition goes back to the lowest not acknowledged; what was acknowledged behind that is counted as repeats. `all`: also what the handler would be given again.
  */
-void con_dispatch_settle(struct con *c);
+void con_dispatch_settle(struct con *c, bool all);
 /* Write the ledger and acknowledge what is done. Called at the end of a turn; safe to call at any time. */
 void con_dispatch_flush(struct con *c);
 void con_dispatch_free(void);

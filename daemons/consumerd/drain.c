@@ -50,7 +50,7 @@ void con_commands_drain(struct con *c)
 		c->commands->drain_from_us = bg_now_us();
 	con_start_cancel(c);
 	con_dispatch_flush(c);
-	con_dispatch_settle(c);
+	con_dispatch_settle(c, false);
 	con_commands_check_drained(c);
 }
 

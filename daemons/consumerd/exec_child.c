@@ -32,15 +32,11 @@ static void on_sigchld(int signo, void *arg)
 
 void exec_child_init(struct exec_child *ch)
 {
-	static struct bg_loop *listening;
-
 	ch->in = ch->out = ch->err = ch->failure = -1;
 	ch->pid = 0;
 	ch->buf = bg_xmalloc(READ_SIZE);
 	the_child = ch;
-	if (listening != ch->loop)
-		bg_loop_signal(ch->loop, SIGCHLD, on_sigchld, NULL);
-	listening = ch->loop;
+	bg_loop_signal(ch->loop, SIGCHLD, on_sigchld, NULL);
 }
 
 static void shut(int *fd, struct bg_watch **w)
@@ -321,6 +317,13 @@ ssize_t exec_child_write(struct exec_child *ch, const void *data, size_t len)
 	}
 	bg_watch_enable(ch->w_in, true);
 	return 0;
+}
+
+bool exec_child_deaf(const struct exec_child *ch)
+{
+	struct pollfd p = {.fd = ch->in};
+
+	return ch->in < 0 || (poll(&p, 1, 0) == 1 && p.revents & POLLERR);
 }
 
 void exec_child_close_in(struct exec_child *ch)

@@ -57,7 +57,7 @@ struct exec_child {
 	int64_t started_us;
 };
 
-/* Once: descriptors to -1, SIGCHLD to this child. `loop` and the callbacks are set before. */
+/* Once a loop: SIGCHLD is for this child. `loop` and the callbacks are set before. */
 void exec_child_init(struct exec_child *ch);
 void exec_child_free(struct exec_child *ch); /* kills what is left, and waits for it a second at most */
 /* Start the process. 0, or a negative errno when there are no pipes or processes to be had. That the program cannot
@@ -65,6 +65,7 @@ void exec_child_free(struct exec_child *ch); /* kills what is left, and waits fo
 int exec_child_start(struct exec_child *ch, const struct exec_command *cmd, struct bg_err *err);
 /* As much as goes in now; 0: on_room is called when more does. -EPIPE: it has closed its input. */
 ssize_t exec_child_write(struct exec_child *ch, const void *data, size_t len);
+bool exec_child_deaf(const struct exec_child *ch); /* it has closed its input */
 void exec_child_close_in(struct exec_child *ch); /* end of input */
 /* Read what is there now. */
 void exec_child_read_out(struct exec_child *ch);

@@ -21,7 +21,8 @@
 #define BACKOFF_MAX 30000000
 #define CLOSED_US   1000000 /* a stream is closed: so long it may take to end */
 #define TERM_US     2000000 /* from SIGTERM to SIGKILL */
-#define TWICE_RATE  5       /* lines a second */
+#define LOOK_US     INT64_C(1000000)
+#define TWICE_RATE  5 /* lines a second */
 
 struct exec exec_x;
 
@@ -138,7 +139,13 @@ static void look_for_hang(void *arg)
 	const struct con_rec *r;
 
 	(void)arg;
-	if (!exec_x.answer_timeout_us || !exec_child_ready(&exec_x.child) || exec_x.ending)
+	if (!exec_child_ready(&exec_x.child) || exec_x.ending)
+		return;
+	if (exec_x.table.count && exec_child_deaf(&exec_x.child)) {
+		exec_stream_closed("input"); /* what it has not read is lost */
+		return;
+	}
+	if (!exec_x.answer_timeout_us)
 		return;
 	s = exec_table_oldest(&exec_x.table);
 	if (!s || bg_now_us() - s->given_us < exec_x.answer_timeout_us)
@@ -154,6 +161,13 @@ static void look_for_hang(void *arg)
 		       r->part->partition, (long long)r->offset, (long long)exec_x.answer_timeout_us / 1000);
 }
 
+static int64_t look_every(void)
+{
+	int64_t us = exec_x.answer_timeout_us / 8;
+
+	return us ? BG_MAX(BG_MIN(us, LOOK_US), INT64_C(10000)) : LOOK_US;
+}
+
 /* ---- the vtable ---- */
 
 static void exec_tune(struct con *c, const struct bg_conf *conf)
@@ -165,8 +179,7 @@ static void exec_tune(struct con *c, const struct bg_conf *conf)
 	exec_x.errors.rate = (int)bg_conf_int(conf, SECTION, "stderr-rate");
 	exec_x.abandon = !strcmp(bg_conf_str(conf, SECTION, "on-deadline"), "abandon");
 	if (exec_x.hang)
-		bg_timer_every(exec_x.hang, BG_MAX(BG_MIN(exec_x.answer_timeout_us / 8, INT64_C(1000000)),
-						   INT64_C(10000)));
+		bg_timer_every(exec_x.hang, look_every());
 }
 
 static struct bg_series *series(struct con *c, enum bg_metric_type type, const char *name, const char *help)
@@ -300,6 +313,7 @@ static void exec_abandon(struct con *c)
 	con_faults_give_back(c);
 	if (exec_x.table.count)
 		exec_end_child("its records are let go: %zu", exec_x.table.count);
+	con_dispatch_settle(c, true);
 	con_lost_end(c);
 }
 

@@ -213,7 +213,7 @@ static void on_revoke(struct con_seat *s, rd_kafka_t *rk, rd_kafka_topic_partiti
 	}
 	s->revoke_timer = bg_timer_new(c->loop, revoke_timed_out, s);
 	bg_timer_start(s->revoke_timer, c->tun.drain_timeout_us);
-	con_dispatch_settle(c);
+	con_dispatch_settle(c, false);
 	try_revoke(s);
 }
 
