@@ -8,11 +8,12 @@
 #include "common/mem.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/joining.h"
 #include "consumerd/probe.h"
 #include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
 
-static rd_kafka_conf_t *handle_conf(struct con_seat *s)
+static rd_kafka_conf_t *handle_conf(struct con_seat *s, uint64_t generation)
 {
 	struct con *c = s->c;
 	char text[256];
@@ -29,13 +30,15 @@ static rd_kafka_conf_t *handle_conf(struct con_seat *s)
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_rebalance_cb(conf, con_on_rebalance);
 	rd_kafka_conf_set_error_cb(conf, con_source_on_error);
+	con_joining_watch(conf, generation);
 	return conf;
 }
 
 struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err)
 {
 	struct con *c = s->c;
-	rd_kafka_t *rk = bg_kafka_new(RD_KAFKA_CONSUMER, handle_conf(s), err);
+	uint64_t generation = ++c->source->generation;
+	rd_kafka_t *rk = bg_kafka_new(RD_KAFKA_CONSUMER, handle_conf(s, generation), err);
 	struct con_handle *h;
 
 	if (!rk)
@@ -43,7 +46,7 @@ struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err)
 	h = bg_xcalloc(1, sizeof *h);
 	h->seat = s;
 	h->rk = rk;
-	h->generation = ++c->source->generation;
+	h->generation = generation;
 	rd_kafka_poll_set_consumer(rk);
 	h->queue = rd_kafka_queue_get_consumer(rk);
 	h->kq = bg_kq_new(c->loop, h->queue, con_source_poll, h);

@@ -11,6 +11,7 @@
 #include "consumerd/commands.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/joining.h"
 #include "consumerd/probe.h"
 #include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
@@ -376,10 +377,12 @@ bool con_source_joined(const struct con *c)
 	return c->source != NULL;
 }
 
-/* Between letting partitions go and the next assignment a commit would carry the old generation; the broker's refusal
- * makes librdkafka give up all partitions as lost. Bounded: true for 10 s at the most. */
+/* Between letting partitions go and the next assignment, and while the group is joined, a commit would carry the old
+ * generation; the broker's refusal makes librdkafka give up all partitions as lost. Bounded. */
 bool con_seat_rejoining(const struct con_seat *s)
 {
+	if (s->h && con_joining(s->h->generation))
+		return true;
 	return s->rejoin_us && bg_now_us() - s->rejoin_us < 10000000;
 }
 

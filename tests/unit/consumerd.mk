@@ -22,3 +22,7 @@ UNIT_TESTS_CONSUMERD += tests/unit/test_exec_handler
 tests_unit_test_exec_handler_SOURCES = tests/unit/test_exec_handler.c tests/unit/exec_program.c tests/unit/exec_program.h
 tests_unit_test_exec_handler_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_exec_handler_LDADD = libconsumerd.a $(UNIT_LIBS)
+UNIT_TESTS_CONSUMERD += tests/unit/test_joining
+tests_unit_test_joining_SOURCES = tests/unit/test_joining.c
+tests_unit_test_joining_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_joining_LDADD = libconsumerd.a $(UNIT_LIBS)
