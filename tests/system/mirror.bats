@@ -10,12 +10,12 @@ setup_file() {
 }
 
 # What an outsider sees in Kafka: "PARTITION OFFSET METADATA" a line.
-group_has() { kafka_admin "$BG_BOOTSTRAP" offsets "$BG_SWITCH-$1" "$BG_SWITCH"; }
-sum_of() { group_has "$1" | awk '{s += $2} END {print s}'; }
+commits_in() { kafka_admin "$BG_BOOTSTRAP" offsets "$BG_SWITCH-$1" "$BG_SWITCH"; }
+sum_of() { commits_in "$1" | awk '{s += $2} END {print s}'; }
 # `mirrors COLOR EPOCH OTHER`: every commit of COLOR's group is OTHER's, of EPOCH, and says so.
-mirrors() { [ "$(group_has "$1" | grep -cE " bg1;e=$2;c=$3;f=[0-9]+;m=1$")" -eq 8 ]; }
+mirrors() { [ "$(commits_in "$1" | grep -cE " bg1;e=$2;c=$3;f=[0-9]+;m=1$")" -eq 8 ]; }
 # `owns COLOR EPOCH`: none of them is a mirrored one.
-owns() { [ "$(group_has "$1" | grep -cE " bg1;e=$2;c=$1;f=[0-9]+$")" -eq 8 ]; }
+owns() { [ "$(commits_in "$1" | grep -cE " bg1;e=$2;c=$1;f=[0-9]+$")" -eq 8 ]; }
 passed_by() { [ "$(sum_of "$1")" -ge "$2" ]; }
 
 @test "while blue works, green's group follows, with blue's epoch and m=1" {
@@ -67,13 +67,13 @@ bg_statuses_lag() { bg_statuses "$1" | jq -se --argjson n "$2" '[.[].assignment[
 		assert_http 200
 	done
 	sum=$(sum_of "$i")
-	group_has "$i"
+	commits_in "$i"
 	mirrors "$i" "$e" "$a"
 	# Who was active before tells the broker of the new epoch, all the same.
-	[ "$(group_has "$i" | grep -c "f=$((e + 1));m=1$")" -eq 8 ] || await 5 floor_is "$i" "$((e + 1))"
+	[ "$(commits_in "$i" | grep -c "f=$((e + 1));m=1$")" -eq 8 ] || await 5 floor_is "$i" "$((e + 1))"
 	await 5 passed_by "$i" "$((sum + 1))"
 }
-floor_is() { [ "$(group_has "$1" | grep -c "f=$2;m=1$")" -eq 8 ]; }
+floor_is() { [ "$(commits_in "$1" | grep -c "f=$2;m=1$")" -eq 8 ]; }
 
 @test "a state file is lost: no mirrored commit lets the paused colour start, at its own epoch neither" {
 	local a i e n inc zero
@@ -126,9 +126,9 @@ floor_is() { [ "$(group_has "$1" | grep -c "f=$2;m=1$")" -eq 8 ]; }
 	await 5 mirrors green "$(epoch)" blue
 	while read -r p o _; do
 		kafka_admin "$BG_BOOTSTRAP" delete-records "$BG_SWITCH" "$p" "$o"
-	done < <(group_has green)
+	done < <(commits_in green)
 	# Its group is inside of what is left.
-	join <(kafka_admin "$BG_BOOTSTRAP" ends "$BG_SWITCH" | sort) <(group_has green | sort) |
+	join <(kafka_admin "$BG_BOOTSTRAP" ends "$BG_SWITCH" | sort) <(commits_in green | sort) |
 		awk '{if ($4 < $2) {print "partition " $1 " starts at " $2 ", the commit is " $4; bad = 1}} END {exit bad}'
 	switch_done green
 	await 5 bg_works green
