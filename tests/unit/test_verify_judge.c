@@ -331,6 +331,53 @@ static void test_commits_that_are_not_stale(void **state)
 	fx_free(&x);
 }
 
+/*
+ * Blue let go of record 5 at a deadline, and had done 6 to 9: it says so, commits 5, and green repeats them. They are in
+ * flight, also in blue itself; what it repeats of before 5, or after it went on, is not.
+ */
+static void test_abandoned(void **state)
+{
+	struct fx x;
+
+	(void)state;
+	fx_init(&x);
+	fx_instance(&x, "blue-0", "blue", 100);
+	fx_instance(&x, "green-0", "green", 100);
+	fx_state(&x, 0, 900, 1, "PAUSED", "ACTIVE");
+	fx_records(&x, 0, 1000, 1, 0, 0, 4);
+	fx_records(&x, 0, 1100, 1, 0, 6, 9);
+	fx_commit(&x, 0, 1900, 1, "abandon", 0, 5, 1);
+	fx_commit(&x, 0, 2000, 1, "commit_ok", 0, 5, 1);
+	fx_state(&x, 0, 2100, 1, "DRAINING", "PAUSED");
+	fx_records(&x, 1, 3000, 2, 0, 4, 14);
+	fx_commit(&x, 1, 3900, 2, "commit_ok", 0, 15, 2);
+	fx_records(&x, 1, 4000, 2, 0, 14, 19);
+	assert_int_equal(fx_judge(&x, 1, 20), 0);
+	assert_int_equal(x.j->in_flight, 4);
+	assert_int_equal(x.j->dup_n, 2); /* 4, by green; 14, by green twice */
+	fx_free(&x);
+}
+
+/* What a handler had when it ended is counted when it goes in for the second time. */
+static void test_given_again(void **state)
+{
+	struct fx x;
+
+	(void)state;
+	fx_init(&x);
+	fx_instance(&x, "blue-0", "blue", 100);
+	for (int k = 0; k < 2; k++)
+		for (int o = 0; o < 3; o++)
+			fx_raw(&x, 0,
+			       "{\"t\":%d,\"i\":\"blue-0\",\"c\":\"blue\",\"e\":1,\"ev\":\"in\",\"tp\":\"orders\",\"p\":0,\"o\":%d}\n",
+			       500000 + 1000 * (k * 10 + o), o);
+	fx_records(&x, 0, 1000, 1, 0, 0, 2);
+	assert_int_equal(fx_judge(&x, 1, 3), 0);
+	assert_int_equal(x.j->given_again, 3);
+	assert_int_equal(x.j->dup_n + x.j->in_flight, 0);
+	fx_free(&x);
+}
+
 static void test_commit_ahead(void **state)
 {
 	struct fx x;
@@ -831,6 +878,8 @@ int main(void)
 		cmocka_unit_test(test_one_color_is_fine),
 		cmocka_unit_test(test_stale_commit),
 		cmocka_unit_test(test_commits_that_are_not_stale),
+		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_given_again),
 		cmocka_unit_test(test_commit_ahead),
 		cmocka_unit_test(test_hole_is_told_once),
 		cmocka_unit_test(test_wild_offsets),

@@ -62,7 +62,9 @@ static void repeat(struct vf_judge *j, uint32_t first, uint32_t again, uint32_t 
 {
 	struct vf_slot *a = &j->slots[first], *b = &j->slots[again];
 	enum vf_dup_class cls = dup_class(j, a, b);
-	bool open = ev->line->offset >= j->ips[a->ip].acked && cls != VF_DUP_INCARNATION;
+	int64_t back = j->ips[a->ip].back;
+	bool told = back >= 0 && ev->line->offset >= back;
+	bool open = !told && ev->line->offset >= j->ips[a->ip].acked && cls != VF_DUP_INCARNATION;
 	struct vf_range *r = b->dup_range ? &j->dups.v[b->dup_range - 1] : NULL;
 
 	if (!(*entry & VF_M_DUP))
@@ -72,8 +74,11 @@ static void repeat(struct vf_judge *j, uint32_t first, uint32_t again, uint32_t 
 		a->dup_open_t = ev->t;
 		a->taken = j->ips[a->ip].refused;
 	}
-	a->dup_by_class[open][cls]++;
-	if (r && r->a == first && r->open == open && r->last + 1 == ev->line->offset) {
+	if (told)
+		a->dup_told[cls]++;
+	else
+		a->dup_by_class[open][cls]++;
+	if (r && r->a == first && r->open == open && r->told == told && r->last + 1 == ev->line->offset) {
 		r->last++;
 		r->count++;
 		return;
@@ -86,7 +91,8 @@ static void repeat(struct vf_judge *j, uint32_t first, uint32_t again, uint32_t 
 						       .a = first,
 						       .b = again,
 						       .kind = cls,
-						       .open = open});
+						       .open = open,
+						       .told = told});
 	b->dup_range = r ? j->dups.n : 0;
 }
 
@@ -153,6 +159,8 @@ static void on_in(struct vf_judge *j, const struct vf_event *ev)
 	/* A second time is a retry or a repeat, which is no new order. */
 	if (l->offset < x->last_in && !(*entry & (VF_M_IN | VF_M_DONE)))
 		out_of_order(j, part, no, ev);
+	if ((*entry & (VF_M_IN | VF_M_DONE)) == VF_M_IN)
+		j->given_again++;
 	*entry |= VF_M_IN;
 	x->last_in = BG_MAX(x->last_in, l->offset);
 }
@@ -255,6 +263,8 @@ static void commit_one(struct vf_judge *j, const struct vf_event *ev, uint32_t i
 
 	ip->acked = BG_MAX(ip->acked, o->offset);
 	ip->refused = false;
+	if (o->offset > ip->back)
+		ip->back = -1;
 	see_offset(q, o->offset);
 	q->first_commit = q->first_commit < 0 ? o->offset : BG_MIN(q->first_commit, o->offset);
 	q->max_commit = BG_MAX(q->max_commit, o->offset);
@@ -294,6 +304,20 @@ static void on_commit(struct vf_judge *j, const struct vf_event *ev)
 	}
 	if (ev->line->kind == VF_COMMIT_OK)
 		vf_stale_commit(j, ev, inc);
+}
+
+static void on_abandon(struct vf_judge *j, const struct vf_event *ev)
+{
+	uint32_t inc = vf_inc_of(j, ev);
+
+	for (size_t i = 0; i < ev->line->offs.n; i++) {
+		const struct bg_off *o = &ev->line->offs.v[i];
+		uint32_t part =
+			vf_part_find(j, &j->src[ev->source], o->topic, strlen(o->topic), o->partition);
+		uint32_t ip = vf_ip_of(j, inc, part);
+
+		j->ips[ip].back = o->offset;
+	}
 }
 
 static void on_state(struct vf_judge *j, const struct vf_event *ev)
@@ -336,6 +360,9 @@ void vf_judge_event(struct vf_judge *j, const struct vf_event *ev)
 	case VF_COMMIT_OK:
 	case VF_COMMIT_REFUSED:
 		on_commit(j, ev);
+		break;
+	case VF_ABANDON:
+		on_abandon(j, ev);
 		break;
 	case VF_STATE:
 		on_state(j, ev);

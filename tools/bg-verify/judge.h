@@ -54,6 +54,7 @@ struct vf_range { /* offsets first..last of one partition */
 	uint32_t run;  /* lost: its bg-run */
 	int32_t kind;  /* duplicates: vf_dup_class; lost: vf_why */
 	bool open;     /* duplicates: not covered by an acknowledged commit of a */
+	bool told;     /* duplicates: a said that it would leave them to be repeated */
 	int64_t epoch; /* stale effects and commits ahead: the epoch at work */
 	int64_t lineno; /* commits ahead and reordered: line of the ledger */
 };
@@ -88,12 +89,14 @@ struct vf_slot {
 	bool taken; /* at that time the broker had refused its commit: it had lost the partition without a kill */
 	int64_t dup_open_t;                      /* time of the first of dup_open */
 	int64_t dup_by_class[2][VF_DUP_CLASSES]; /* [open] */
+	int64_t dup_told[VF_DUP_CLASSES];        /* repeats of what it said it would leave to be repeated */
 	size_t dup_range;                        /* its last range in dups as the repeater, + 1 */
 };
 
 /* What one incarnation committed in one partition. */
 struct vf_ip {
 	int64_t acked;  /* next offset, -1: none */
+	int64_t back;   /* it went back to this offset, and has committed nothing beyond it since; -1: none */
 	int64_t sent_t; /* of the last commit event, -1: none */
 	bool refused; /* the broker refused a commit after the last acknowledged one: the partition was taken away */
 };
@@ -196,9 +199,9 @@ struct vf_judge {
 	bool topic_read;
 	struct vf_ranges lost, dups, reorders, ahead, stale;
 	int64_t lost_n, lost_by_why[4], dup_n, dup_distinct, dup_by_class[VF_DUP_CLASSES], in_flight,
-		in_flight_by_class[VF_DUP_CLASSES], reordered, ahead_n, ahead_commits, stale_records,
-		stale_commits, dual_ns, duals, dual_records, undecided, conflicts, produced_twice,
-		produced_missing, excused, skipped;
+		in_flight_by_class[VF_DUP_CLASSES], given_again, reordered, ahead_n, ahead_commits,
+		stale_records, stale_commits, dual_ns, duals, dual_records, undecided, conflicts,
+		produced_twice, produced_missing, excused, skipped;
 	struct vf_switch *switches;
 	size_t n_switches, cap_switches, n_changes; /* changes: from and to differ */
 	struct vf_gap *gaps;

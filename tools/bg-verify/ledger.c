@@ -86,8 +86,10 @@ bool vf_line_scan(const char *text, size_t len, struct vf_line *ret)
 	line_clear(&l);
 	if (!take(&s, "{\"t\":") || !take_uint(&s, &l.t) || !take(&s, ",\"i\":\"") ||
 	    !take_str(&s, &l.instance) || !take(&s, ",\"c\":\"") || !take_str(&s, &color) ||
-	    !color_of(color, &l.color) || !take(&s, ",\"e\":") || !take_uint(&s, &l.epoch) ||
-	    !take(&s, ",\"tp\":\"") || !take_str(&s, &l.topic) || !take(&s, ",\"p\":") ||
+	    !color_of(color, &l.color) || !take(&s, ",\"e\":") || !take_uint(&s, &l.epoch))
+		return false;
+	l.kind = take(&s, ",\"ev\":\"in\"") ? VF_IN : VF_RECORD;
+	if (!take(&s, ",\"tp\":\"") || !take_str(&s, &l.topic) || !take(&s, ",\"p\":") ||
 	    !take_uint(&s, &part) || part > INT32_MAX || !take(&s, ",\"o\":") || !take_uint(&s, &l.offset))
 		return false;
 	if (take(&s, ",\"n\":") && !take_uint(&s, &l.seq))
@@ -96,7 +98,6 @@ bool vf_line_scan(const char *text, size_t len, struct vf_line *ret)
 		return false;
 	l.partition = (int32_t)part;
 	l.has_color = true;
-	l.kind = VF_RECORD;
 	*ret = l;
 	return true;
 }
@@ -112,6 +113,7 @@ static const struct {
 	{"commit", VF_COMMIT},
 	{"commit_ok", VF_COMMIT_OK},
 	{"commit_refused", VF_COMMIT_REFUSED},
+	{"abandon", VF_ABANDON},
 };
 
 static int get_kind(struct json_object *o, enum vf_kind *ret, struct bg_err *err)
@@ -215,6 +217,7 @@ static int get_event(struct json_object *o, struct vf_line *l, struct bg_err *er
 	case VF_COMMIT:
 	case VF_COMMIT_OK:
 	case VF_COMMIT_REFUSED:
+	case VF_ABANDON:
 		offs = bg_json_get(o, "offs");
 		if (!offs)
 			return bg_err_set(err, -EINVAL, "bad_line", "\"offs\" is missing");

@@ -23,7 +23,8 @@ enum vf_kind {
 	VF_COMMIT,
 	VF_COMMIT_OK,
 	VF_COMMIT_REFUSED,
-	VF_OTHER, /* an event of a newer writer: ignored */
+	VF_ABANDON, /* it went back to these offsets: what it did behind them comes again */
+	VF_OTHER,   /* an event of a newer writer: ignored */
 };
 
 struct vf_str { /* not terminated */

@@ -94,7 +94,7 @@ static void text_counts(const struct vf_judge *j, FILE *out)
 			after, "");
 	fprintf(out, "\n%-16s%" PRId64, "duplicated", j->dup_n);
 	if (j->in_flight > 0)
-		fprintf(out, "   and %" PRId64 " in flight when an instance died or was fenced",
+		fprintf(out, "   and %" PRId64 " in flight when an instance died, was fenced or let go",
 			j->in_flight);
 	fprintf(out, "\n");
 	for (int c = 0; c < VF_DUP_CLASSES; c++)

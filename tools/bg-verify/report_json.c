@@ -251,6 +251,7 @@ static void counts(struct json_object *o, const struct vf_judge *j)
 	bg_json_add_int(o, "lost", j->lost_n);
 	bg_json_add_int(o, "duplicated", j->dup_n);
 	bg_json_add_int(o, "in_flight", j->in_flight);
+	bg_json_add_int(o, "given_again", j->given_again);
 	bg_json_add(o, "duplicated_by", classes(j->dup_by_class));
 	bg_json_add(o, "in_flight_by", classes(j->in_flight_by_class));
 	bg_json_add_int(o, "duplicated_offsets", j->dup_distinct);

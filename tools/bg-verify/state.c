@@ -166,7 +166,7 @@ uint32_t vf_ip_of(struct vf_judge *j, uint32_t inc, uint32_t part)
 
 	if (fresh) {
 		j->ips = bg_xgrow(j->ips, &j->cap_ips, j->n_ips + 1, sizeof(*j->ips));
-		j->ips[j->n_ips++] = (struct vf_ip){-1, -1, false};
+		j->ips[j->n_ips++] = (struct vf_ip){-1, -1, -1, false};
 	}
 	return ip;
 }

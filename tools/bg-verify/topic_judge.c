@@ -248,7 +248,8 @@ static void settle_ahead(struct vf_judge *j)
 	j->ahead.n = n;
 }
 
-/* Repeats beyond the last acknowledged commit of an incarnation that was killed, fenced, or thrown out of its group
+/* What an incarnation said it would leave to be repeated is its in-flight, as are
+ * repeats beyond the last acknowledged commit of an incarnation that was killed, fenced, or thrown out of its group
  * (its commit was refused) are its in-flight. */
 static bool died_before(const struct vf_judge *j, const struct vf_slot *a)
 {
@@ -268,8 +269,9 @@ static void count_dups(struct vf_judge *j)
 		bool died = a->dup_open > 0 && died_before(j, a);
 
 		for (int c = 0; c < VF_DUP_CLASSES; c++) {
-			int64_t flight = died ? a->dup_by_class[1][c] : 0;
-			int64_t rest = a->dup_by_class[0][c] + a->dup_by_class[1][c] - flight;
+			int64_t beyond = died ? a->dup_by_class[1][c] : 0;
+			int64_t rest = a->dup_by_class[0][c] + a->dup_by_class[1][c] - beyond;
+			int64_t flight = beyond + a->dup_told[c];
 
 			j->in_flight += flight;
 			j->in_flight_by_class[c] += flight;
@@ -278,7 +280,8 @@ static void count_dups(struct vf_judge *j)
 		}
 	}
 	for (size_t i = 0; i < j->dups.n; i++)
-		j->dups.v[i].open = j->dups.v[i].open && died_before(j, &j->slots[j->dups.v[i].a]);
+		j->dups.v[i].open =
+			j->dups.v[i].told || (j->dups.v[i].open && died_before(j, &j->slots[j->dups.v[i].a]));
 }
 
 void vf_judge_finish(struct vf_judge *j)
