@@ -8,6 +8,7 @@
 #include "common/json.h"
 #include "common/units.h"
 #include "switchd/command.h"
+#include "switchd/doctor.h"
 #include "switchd/events.h"
 #include "switchd/hello.h"
 #include "switchd/history.h"
@@ -320,6 +321,7 @@ const struct bg_route sw_routes[] = {
 	{"POST", SWITCH "/hold", sw_cmd_hold, BG_PRIV_OPERATE, sw_plain_fields, 0},
 	{"POST", SWITCH "/release", sw_cmd_release, BG_PRIV_OPERATE, sw_plain_fields, 0},
 	{"GET", SWITCH "/preflight", sw_cmd_preflight, BG_PRIV_READ, NULL, 0},
+	{"GET", SWITCH "/doctor", sw_doctor, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/history", get_history, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/snapshots", get_snapshots, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/snapshots/{epoch}", get_snapshot, BG_PRIV_READ, NULL, 0},

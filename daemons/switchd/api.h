@@ -33,6 +33,12 @@
  *    "preflight":[RULE]}
  *   All *_us inside pause, transfer, resume, instances and partitions count from the first pause sent.
  * GET  …/preflight             {"go":bool,"rules":[RULE]}, RULE = {"rule","verdict":"go|no_go|warn","message"}
+ * GET  …/doctor                what `bgctl doctor` judges, asked of the brokers anew: {"switch","version","librdkafka",
+ *   "kafka_error","health_error": {"code","message"}|null,"brokers","under_replicated","leaderless",
+ *   "topics":[{"topic","partitions"}],
+ *   "groups":[{"group","color"|null (shared),"without_commit": partitions,"lag","lost": records that retention took
+ *              before they were processed,"lost_at": text|null}],
+ *   "instances":[{"instance","color","mode","group","assignor" (null: not said),"topics","static_ids"}]}
  * GET  …/history?limit=N       {"switch","entries":[ENTRY, newest first]}
  * GET  …/snapshots             {"switch","snapshots":[{"epoch"}]}; …/snapshots/{epoch} gives one
  * POST …/switch, …/rollback, …/abort, …/init   202 {"epoch","id","to"} at once; 200 with ?wait=1: ENTRY at the

@@ -472,6 +472,44 @@ static void probes_and_metrics(void **state)
 	req(w, "GET", ORDERS "/snapshots/5", NULL, 404);
 }
 
+/* The facts of `bgctl doctor`: of the brokers, and what they do not answer. */
+static void doctor_facts(void **state)
+{
+	struct world *w = *state;
+	struct json_object *g;
+
+	fake_active(w->f, BG_BLUE, 5);
+	req(w, "GET", ORDERS "/doctor", NULL, 200);
+	assert_string_equal(bg_json_str(w->json, "version", ""), PACKAGE_VERSION);
+	assert_null(bg_json_get(w->json, "kafka_error"));
+	assert_int_equal(
+		bg_json_int(json_object_array_get_idx(bg_json_get(w->json, "topics"), 0), "partitions", 0),
+		4);
+	assert_int_equal(json_object_array_length(bg_json_get(w->json, "groups")), 2);
+	assert_int_equal(json_object_array_length(bg_json_get(w->json, "instances")), 4);
+	/* Retention has taken what was not processed. */
+	bg_offs_set(&w->f->committed[0], "orders", 1, 5, 4);
+	for (int32_t p = 0; p < 4; p++) {
+		bg_offs_set(&w->f->ranges, "orders", p, 25, 0);
+		bg_offs_at(&w->f->ranges, "orders", p)->floor = 100;
+	}
+	req(w, "GET", ORDERS "/doctor", NULL, 200);
+	g = json_object_array_get_idx(bg_json_get(w->json, "groups"), 0);
+	assert_true(bg_json_int(g, "lost", 0) >= 20);
+	assert_true(bg_json_int(g, "lag", 0) >= 75);
+	assert_non_null(strstr(w->text, "orders ["));
+	w->f->kafka_down = true;
+	req(w, "GET", ORDERS "/doctor", NULL, 200);
+	assert_true(bg_json_str(bg_json_get(w->json, "kafka_error"), "message", "")[0]);
+	assert_int_equal(json_object_array_length(bg_json_get(w->json, "groups")), 0);
+	req(w, "GET", "/v1/switches/none/doctor", NULL, 404);
+	/* Who leaves before the answer is no trouble. */
+	ask(w, "GET", ORDERS "/doctor", NULL);
+	bg_httpc_free(w->client);
+	w->client = bg_httpc_new(w->f->loop);
+	req(w, "GET", "/health", NULL, 200);
+}
+
 int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -495,6 +533,7 @@ int main(void)
 		T(hello_of_a_restarted_active_instance),
 		T(hello_never_adds_an_instance),
 		T(probes_and_metrics),
+		T(doctor_facts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
