@@ -34,3 +34,10 @@ tests_unit_test_bgctl_follow_CPPFLAGS = $(TOOLS_TEST_CPPFLAGS)
 tests_unit_test_bgctl_follow_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_bgctl_follow_LDADD = $(UNIT_LIBS)
 EXTRA_tests_unit_test_bgctl_follow_DEPENDENCIES = bgctl
+UNIT_TESTS_TOOLS += tests/unit/test_bgctl_doctor
+tests_unit_test_bgctl_doctor_SOURCES = tests/unit/test_bgctl_doctor.c tests/unit/bgctl_stand_in.c \
+	tests/unit/bgctl_stand_in.h
+tests_unit_test_bgctl_doctor_CPPFLAGS = $(TOOLS_TEST_CPPFLAGS)
+tests_unit_test_bgctl_doctor_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_bgctl_doctor_LDADD = $(UNIT_LIBS)
+EXTRA_tests_unit_test_bgctl_doctor_DEPENDENCIES = bgctl bg-switchd bg-consumerd

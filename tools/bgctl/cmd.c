@@ -29,6 +29,7 @@ enum {
 	O_WATCH = 1u << 10,
 	O_INTERVAL = 1u << 11,
 	O_YES = 1u << 12,
+	O_CONFIG_DIR = 1u << 13,
 };
 
 static const struct command {
@@ -74,6 +75,11 @@ static const struct command {
 	 "Every change of phase and of an instance, how switches end, holds, troubles; of\n"
 	 "all switches, or of the one that -s names. A lost connection is made again, and\n"
 	 "what happened meanwhile is shown. --json: one object a line. SIGINT ends it.\n"},
+	{"doctor", cmd_doctor, "read", 0, 0, O_CONFIG_DIR | O_JSON_, "",
+	 "what is wrong, what it means, what to do",
+	 "This host (files, sockets, disk, clock, daemons), every switch or the one that -s\n"
+	 "names, and its brokers. Exit status 0: nothing to mend; 1: something is; 4: the\n"
+	 "daemon cannot be reached (the host is looked at all the same). Changes nothing.\n"},
 	{"version", cmd_version, "none", 0, 0, O_JSON_, "", "the version of bgctl", ""},
 };
 
@@ -93,6 +99,7 @@ enum {
 	V_WATCH,
 	V_INTERVAL,
 	V_YES,
+	V_CONFIG_DIR,
 };
 
 static const struct option options[] = {
@@ -112,6 +119,7 @@ static const struct option options[] = {
 	{"watch", no_argument, NULL, V_WATCH},
 	{"interval", required_argument, NULL, V_INTERVAL},
 	{"yes", no_argument, NULL, V_YES},
+	{"config-dir", required_argument, NULL, V_CONFIG_DIR},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -135,6 +143,8 @@ static const struct {
 	{O_WATCH, V_WATCH, "  --watch             stay, and show it anew when it changes\n"},
 	{O_INTERVAL, V_INTERVAL, "  --interval TIME     with --watch: at least so often (default 1 s)\n"},
 	{O_YES, V_YES, "  --yes               yes, do it\n"},
+	{O_CONFIG_DIR, V_CONFIG_DIR,
+	 "  --config-dir DIR    where the INI files are (default " BG_SYSCONFDIR ")\n"},
 	{O_JSON_, V_JSON, "  --json              the daemon's answer as JSON\n"},
 };
 
@@ -227,6 +237,9 @@ static bool take(struct ctl *c, int opt, char *value)
 	case V_INTERVAL:
 		return bg_parse_duration_us(value, &c->interval_us, NULL) == 0 && c->interval_us >= 100000 &&
 		       c->interval_us <= INT64_C(3600000000);
+	case V_CONFIG_DIR:
+		c->config_dir = value;
+		return *value != '\0';
 	case V_WATCH:
 		return c->watch = true;
 	case V_YES:
@@ -330,7 +343,12 @@ static int run(struct ctl *c, const struct command *cmd)
 
 int bgctl_main(int argc, char **argv, FILE *out, FILE *err)
 {
-	struct ctl c = {.out = out, .err = err, .expect_epoch = -1, .limit = -1, .since = -1};
+	struct ctl c = {.out = out,
+			.err = err,
+			.expect_epoch = -1,
+			.limit = -1,
+			.since = -1,
+			.config_dir = BG_SYSCONFDIR};
 	struct parsed p = {0};
 	const struct command *cmd = NULL;
 	int rc;

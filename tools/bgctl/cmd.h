@@ -6,6 +6,7 @@
 #include "bgctl/ctl.h"
 
 int cmd_abort(struct ctl *c);
+int cmd_doctor(struct ctl *c);
 int cmd_history(struct ctl *c);
 int cmd_hold(struct ctl *c);
 int cmd_init(struct ctl *c);

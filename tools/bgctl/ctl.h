@@ -25,9 +25,10 @@ struct ctl {
 	const char *token_file;
 	const char *name; /* -s; ctl_need_name fills it when there is only one */
 	const char *reason, *from;
-	int64_t expect_epoch; /* -1: not given */
-	int64_t limit;        /* -1: not given */
-	int64_t since;        /* the last event that was had; -1: not given */
+	const char *config_dir; /* of the INI files */
+	int64_t expect_epoch;   /* -1: not given */
+	int64_t limit;          /* -1: not given */
+	int64_t since;          /* the last event that was had; -1: not given */
 	int64_t interval_us;
 	bool json, wait, dry_run, force, watch, yes, resubscribe;
 	bool color; /* of the output: escape codes may be written */

@@ -81,11 +81,12 @@ static size_t bytes_of(const char *s, int cols)
 static const struct {
 	const char *word, *code;
 } colors[] = {
-	{"ACTIVE", "32"}, {"done", "32"},     {"go", "32"},           {"IDLE", "32"},
-	{"PAUSED", "36"}, {"DRAINING", "33"}, {"warn", "33"},         {"aborted", "33"},
-	{"no_go", "31"},  {"no-go", "31"},    {"failed", "31"},       {"FAILED", "31"},
-	{"FENCED", "31"}, {"silent", "31"},   {"rolled_back", "31"},  {"UNKNOWN", "31"},
-	{"blue", "34"},   {"green", "32"},    {"NEEDS_PERSON", "31"}, {"needs_person", "31"},
+	{"ACTIVE", "32"},   {"ok", "32"},           {"bad", "31"},          {"skip", "36"},
+	{"done", "32"},     {"go", "32"},           {"IDLE", "32"},         {"PAUSED", "36"},
+	{"DRAINING", "33"}, {"warn", "33"},         {"aborted", "33"},      {"no_go", "31"},
+	{"no-go", "31"},    {"failed", "31"},       {"FAILED", "31"},       {"FENCED", "31"},
+	{"silent", "31"},   {"rolled_back", "31"},  {"UNKNOWN", "31"},      {"blue", "34"},
+	{"green", "32"},    {"NEEDS_PERSON", "31"}, {"needs_person", "31"},
 };
 
 static const char *code_of(const struct ctl *c, const char *word)
