@@ -83,6 +83,14 @@ void bg_aux_ranges(struct bg_aux *a, const struct bg_offs *parts, int64_t deadli
  * "timed_out" it is not known whether they were written: read them back. The result is what was written. */
 void bg_aux_alter(struct bg_aux *a, const char *group, const struct bg_offs *offs, int64_t deadline_us,
 		  bg_offs_fn fn, void *arg);
+/* A member of a group as the broker tells it. */
+struct bg_member {
+	const char *instance_id; /* its static id; NULL: it has none */
+	const char *client_id, *host, *member_id;
+};
+/* Members of `group` right now (valid in the callback only); none: the group is empty, or there is no such group. */
+typedef void (*bg_members_fn)(void *arg, const struct bg_err *err, const struct bg_member *v, size_t n);
+void bg_aux_members(struct bg_aux *a, const char *group, int64_t deadline_us, bg_members_fn fn, void *arg);
 /* Brokers and in-sync replicas. err, with the counts valid all the same: "under_replicated" or "no_leader" names
  * the first such partition of the topics. Worker. */
 typedef void (*bg_health_fn)(void *arg, const struct bg_err *err, int brokers, int under_replicated,

@@ -85,6 +85,7 @@ static void on_queue(void *arg)
 		switch (rd_kafka_event_type(ev)) {
 		case RD_KAFKA_EVENT_LISTCONSUMERGROUPOFFSETS_RESULT:
 		case RD_KAFKA_EVENT_ALTERCONSUMERGROUPOFFSETS_RESULT:
+		case RD_KAFKA_EVENT_DESCRIBECONSUMERGROUPS_RESULT:
 			aux_admin_result(h, ev);
 			continue;
 		case RD_KAFKA_EVENT_ERROR:
@@ -282,6 +283,15 @@ void bg_aux_partitions(struct bg_aux *a, const char *const *topics, size_t n, in
 
 	c->fn = fn;
 	set_topics(c, topics, n);
+	aux_call_go(c);
+}
+
+void bg_aux_members(struct bg_aux *a, const char *group, int64_t deadline_us, bg_members_fn fn, void *arg)
+{
+	struct aux_call *c = aux_call_new(a, AUX_MEMBERS, deadline_us, arg);
+
+	c->members_fn = fn;
+	c->group = bg_xstrdup(group);
 	aux_call_go(c);
 }
 

@@ -10,7 +10,7 @@
 #define AUX_JOBS_MAX   2 /* of the worker's threads; blocking calls must not take them all */
 #define AUX_GROUPS_MAX 64
 
-enum aux_kind { AUX_COMMITTED, AUX_ALTER, AUX_PARTITIONS, AUX_RANGES, AUX_HEALTH };
+enum aux_kind { AUX_COMMITTED, AUX_ALTER, AUX_PARTITIONS, AUX_RANGES, AUX_HEALTH, AUX_MEMBERS };
 
 /* One librdkafka handle. A retired one lives until the last call on it has ended. */
 struct aux_handle {
@@ -35,6 +35,7 @@ struct aux_call {
 	struct bg_offs parts;
 	bg_offs_fn fn;
 	bg_health_fn health_fn;
+	bg_members_fn members_fn;
 	void *arg;
 	int64_t deadline_us, end_us;       /* as given, and absolute */
 	struct bg_timer *deadline, *retry; /* retry: the next attempt, or the end of patience with this one */
@@ -96,6 +97,7 @@ struct aux_call *aux_call_find(struct bg_aux *a, uint64_t id);
 void aux_call_succeed(struct aux_call *c, const struct bg_offs *offs);
 void aux_call_fail(struct aux_call *c, const struct bg_err *err);
 void aux_call_health(struct aux_call *c, const struct bg_err *err, int brokers, int under, int leaderless);
+void aux_call_members(struct aux_call *c, const struct bg_member *v, size_t n);
 /* The attempt failed with rc: try again later, or end. `err` says what (code from the verdict when empty). */
 void aux_call_attempt_failed(struct aux_call *c, rd_kafka_resp_err_t rc, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -104,6 +106,9 @@ void aux_call_attempt_failed(struct aux_call *c, rd_kafka_resp_err_t rc, const c
 void aux_admin_start(struct aux_call *c);
 /* The queue's result of one; takes the event. */
 void aux_admin_result(struct aux_handle *h, rd_kafka_event_t *ev);
+/* The same of the members of a group (kafka_aux_members.c). */
+void aux_members_start(struct aux_call *c, rd_kafka_AdminOptions_t *o);
+void aux_members_take(struct aux_call *c, rd_kafka_event_t *ev);
 /* Stop waiting for the answer. */
 void aux_admin_abandon(struct aux_call *c);
 

@@ -23,8 +23,9 @@
 static rd_kafka_AdminOptions_t *options_of(const struct aux_call *c, rd_kafka_t *rk)
 {
 	rd_kafka_AdminOptions_t *o = rd_kafka_AdminOptions_new(
-		rk, c->kind == AUX_ALTER ? RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS
-					 : RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
+		rk, c->kind == AUX_ALTER     ? RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS
+		    : c->kind == AUX_MEMBERS ? RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS
+					     : RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS);
 	char text[128];
 
 	rd_kafka_AdminOptions_set_request_timeout(o, REQUEST_MS, text, sizeof(text));
@@ -69,7 +70,9 @@ void aux_admin_start(struct aux_call *c)
 	c->id = ++c->aux->next_id;
 	c->h = h;
 	o = options_of(c, h->rk);
-	if (c->kind == AUX_ALTER) {
+	if (c->kind == AUX_MEMBERS) {
+		aux_members_start(c, o);
+	} else if (c->kind == AUX_ALTER) {
 		rd_kafka_AlterConsumerGroupOffsets_t *req =
 			rd_kafka_AlterConsumerGroupOffsets_new(c->group, l);
 
@@ -147,6 +150,10 @@ static void take_result(struct aux_call *c, rd_kafka_event_t *ev)
 
 	if (rc) {
 		aux_call_attempt_failed(c, rc, "group %s", c->group);
+		return;
+	}
+	if (c->kind == AUX_MEMBERS) {
+		aux_members_take(c, ev);
 		return;
 	}
 	r = group_result(ev);

@@ -66,6 +66,16 @@ void aux_call_health(struct aux_call *c, const struct bg_err *err, int brokers, 
 	aux_call_free(c);
 }
 
+void aux_call_members(struct aux_call *c, const struct bg_member *v, size_t n)
+{
+	if (c->h)
+		c->h->down = false;
+	aux_call_detach(c);
+	if (c->members_fn)
+		c->members_fn(c->arg, NULL, v, n);
+	aux_call_free(c);
+}
+
 void aux_call_fail(struct aux_call *c, const struct bg_err *err)
 {
 	struct bg_offs none = BG_OFFS_INIT;
@@ -76,12 +86,14 @@ void aux_call_fail(struct aux_call *c, const struct bg_err *err)
 		c->fn(c->arg, &copy, &none);
 	if (c->health_fn)
 		c->health_fn(c->arg, &copy, 0, 0, 0);
+	if (c->members_fn)
+		c->members_fn(c->arg, &copy, NULL, 0);
 	aux_call_free(c);
 }
 
 static bool is_admin(const struct aux_call *c)
 {
-	return c->kind == AUX_COMMITTED || c->kind == AUX_ALTER;
+	return c->kind == AUX_COMMITTED || c->kind == AUX_ALTER || c->kind == AUX_MEMBERS;
 }
 
 static void call_start(struct aux_call *c)
@@ -125,7 +137,7 @@ static const char *kind_name(const struct aux_call *c)
 	static const char *const names[] = {
 		[AUX_COMMITTED] = "reading committed offsets", [AUX_ALTER] = "writing offsets",
 		[AUX_PARTITIONS] = "asking for partitions",    [AUX_RANGES] = "asking for log ranges",
-		[AUX_HEALTH] = "asking for the brokers",
+		[AUX_HEALTH] = "asking for the brokers",       [AUX_MEMBERS] = "asking for the members",
 	};
 
 	return names[c->kind];
@@ -240,7 +252,7 @@ struct aux_call *aux_call_new(struct bg_aux *a, enum aux_kind kind, int64_t dead
 /* Complete by now: start it, or let it end in the next turn, for callbacks always come later. */
 void aux_call_go(struct aux_call *c)
 {
-	c->empty = c->kind != AUX_HEALTH && !c->parts.n && !c->ntopics;
+	c->empty = c->kind != AUX_HEALTH && c->kind != AUX_MEMBERS && !c->parts.n && !c->ntopics;
 	if (c->failed || c->empty) {
 		bg_timer_start(c->retry, 0);
 		return;

@@ -5,9 +5,12 @@
  * GET /v1/switches             {"switches":[SWITCH without "record", "last", "instances"]}
  * GET /v1/switches/{name}      SWITCH =
  *   {"switch","strategy","handover":"committed|eager","phase","active":"blue"|null,"previous","epoch","hold",
- *    "degraded":text|null, what keeps it from going on by itself
+ *    "degraded":text|null, what keeps it from going on by itself, or from being whole; "health":"OK|DEGRADED"
+ *    "identity_in_use":[{"instance","url","static_id","usurper":null|{"client_id"|null,"host"|null,"endpoint":url|null}}],
+ *      an instance that should work is FENCED because somebody else has its static id
  *    "lag":{"blue":N|null,"green":N|null},
  *    "instances":[{"instance","color","url","reachable","trouble":text|null,"state","epoch","incarnation",
+ *                  "cause":text|null of FENCED and FAILED,
  *                  "lag":N|null,"in_flight","records_total","errors_total","last_error":text|null,
  *                  "partitions":N,"state_for_ms","seen_ms_ago"}],
  *    "running":null | {"id","kind":"switch|rollback|init|reassert|adopt","from","to","epoch","phase","by","reason",

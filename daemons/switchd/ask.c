@@ -14,6 +14,7 @@ struct sw_ask {
 	const void *owner; /* NULL: cancelled */
 	bg_offs_fn fn;
 	bg_health_fn health;
+	bg_members_fn members;
 	void *arg;
 };
 
@@ -40,7 +41,12 @@ static void aux_health(void *k, const char *const *topics, size_t n, int64_t dea
 	bg_aux_health(k, topics, n, deadline_us, fn, arg);
 }
 
-const struct sw_kafka_ops sw_kafka_aux = {aux_committed, aux_partitions, aux_ranges, aux_health};
+static void aux_members(void *k, const char *group, int64_t deadline_us, bg_members_fn fn, void *arg)
+{
+	bg_aux_members(k, group, deadline_us, fn, arg);
+}
+
+const struct sw_kafka_ops sw_kafka_aux = {aux_committed, aux_partitions, aux_ranges, aux_health, aux_members};
 
 static struct sw_ask *ask_new(struct sw_switch *sw, const void *owner, void *arg)
 {
@@ -83,6 +89,15 @@ static void on_health(void *arg, const struct bg_err *err, int brokers, int unde
 		a.health(a.arg, err, brokers, under, leaderless);
 }
 
+static void on_members(void *arg, const struct bg_err *err, const struct bg_member *v, size_t n)
+{
+	struct sw_ask a = *(struct sw_ask *)arg;
+
+	ask_free(arg);
+	if (a.owner)
+		a.members(a.arg, err, v, n);
+}
+
 void sw_ask_committed(struct sw_switch *sw, const void *owner, const char *group, const struct bg_offs *parts,
 		      int64_t deadline_us, bg_offs_fn fn, void *arg)
 {
@@ -117,6 +132,15 @@ void sw_ask_health(struct sw_switch *sw, const void *owner, int64_t deadline_us,
 	a->health = fn;
 	sw->dm->kafka->health(sw->kafka_arg, (const char *const *)sw->cfg->topics, sw->cfg->n_topics,
 			      deadline_us, on_health, a);
+}
+
+void sw_ask_members(struct sw_switch *sw, const void *owner, const char *group, int64_t deadline_us,
+		    bg_members_fn fn, void *arg)
+{
+	struct sw_ask *a = ask_new(sw, owner, arg);
+
+	a->members = fn;
+	sw->dm->kafka->members(sw->kafka_arg, group, deadline_us, on_members, a);
 }
 
 void sw_ask_cancel(struct sw_switch *sw, const void *owner)

@@ -13,6 +13,8 @@ void sw_ask_partitions(struct sw_switch *sw, const void *owner, int64_t deadline
 void sw_ask_ranges(struct sw_switch *sw, const void *owner, const struct bg_offs *parts, int64_t deadline_us,
 		   bg_offs_fn fn, void *arg);
 void sw_ask_health(struct sw_switch *sw, const void *owner, int64_t deadline_us, bg_health_fn fn, void *arg);
+void sw_ask_members(struct sw_switch *sw, const void *owner, const char *group, int64_t deadline_us,
+		    bg_members_fn fn, void *arg);
 void sw_ask_cancel(struct sw_switch *sw, const void *owner);
 void sw_ask_free_all(struct sw_switch *sw); /* after the handle is gone: its callbacks do not come any more */
 

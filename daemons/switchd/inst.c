@@ -148,6 +148,7 @@ static void take_state(struct sw_inst *i, struct json_object *o, bool *changed)
 	if (state != i->state) {
 		i->state_since_us = bg_now_us();
 		i->fenced_us = state == SW_I_FENCED ? bg_now_us() : 0;
+		i->usurper = SW_USURPER_UNKNOWN;
 	}
 	*changed = *changed || state != i->state || epoch != i->epoch ||
 		   strcmp(incarnation, i->incarnation) != 0;
@@ -181,6 +182,8 @@ int sw_inst_take(struct sw_inst *i, struct json_object *o, bool *ret_changed, st
 	i->records = bg_json_int(o, "records_total", i->records);
 	i->errors = bg_json_int(o, "errors_total", i->errors);
 	bg_strlcpy(i->boot, bg_json_str(o, "boot", i->boot), sizeof(i->boot));
+	if (json_object_object_get_ex(o, "cause", NULL))
+		bg_strlcpy(i->cause, bg_json_str(o, "cause", ""), sizeof(i->cause));
 	if (bg_json_get(o, "mono_us"))
 		i->mono_skew_us = bg_json_int(o, "mono_us", 0) - i->seen_us;
 	if (json_object_object_get_ex(o, "last_error", NULL))

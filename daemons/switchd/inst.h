@@ -14,6 +14,9 @@
 
 struct sw_switch;
 
+/* Who has the static id of an instance that was fenced while it should work (identity.c). */
+enum sw_usurper { SW_USURPER_UNKNOWN, SW_USURPER_THERE, SW_USURPER_GONE };
+
 enum sw_istate {
 	SW_I_UNKNOWN,
 	SW_I_STARTING,
@@ -61,7 +64,11 @@ struct sw_inst {
 	int64_t seen_us;        /* bg_now_us of the last answer */
 	int64_t mono_skew_us;   /* its monotonic clock minus ours, at that answer */
 	int64_t state_since_us; /* bg_now_us when the state was seen first */
-	int64_t fenced_us;      /* bg_now_us when FENCED was seen first; 0: it is not */
+	char cause[32];         /* why it is FENCED or FAILED, in its own word; "" not said */
+	enum sw_usurper usurper;
+	char usurper_is[300]; /* "client ID at HOST has the static id X"; "" when UNKNOWN or GONE */
+	char usurper_id[64], usurper_client[128], usurper_host[64];
+	int64_t fenced_us; /* bg_now_us when FENCED was seen first; 0: it is not */
 	/* Error rate: the counters as they were some time ago. */
 	int64_t rate_us, rate_records, rate_errors;
 	/* Long poll (watch.c) and single commands (reconcile.c). */

@@ -8,7 +8,7 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/adapter.h daemons/switchd/adapter_lifecycle.c daemons/switchd/fanout.c daemons/switchd/fanout.h \
 	daemons/switchd/ask.c daemons/switchd/ask.h daemons/switchd/facts.c \
 	daemons/switchd/run.c daemons/switchd/run.h daemons/switchd/run_forward.c daemons/switchd/run_verify.c daemons/switchd/run_back.c \
-	daemons/switchd/known.c daemons/switchd/known.h daemons/switchd/fence.c daemons/switchd/fence.h daemons/switchd/fence_kafka.c daemons/switchd/run_fence.c \
+	daemons/switchd/identity.c daemons/switchd/identity.h daemons/switchd/known.c daemons/switchd/known.h daemons/switchd/fence.c daemons/switchd/fence.h daemons/switchd/fence_kafka.c daemons/switchd/run_fence.c \
 	daemons/switchd/run_end.c daemons/switchd/initial.c daemons/switchd/initial.h \
 	daemons/switchd/preflight.c daemons/switchd/preflight.h daemons/switchd/preflight_rules.c \
 	daemons/switchd/preflight_int.h daemons/switchd/preflight_takeover.c daemons/switchd/member.c daemons/switchd/member.h \

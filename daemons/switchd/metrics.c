@@ -6,6 +6,7 @@
 
 #include "common/json.h"
 #include "common/metrics.h"
+#include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/soak.h"
 
@@ -14,7 +15,7 @@ struct sw_metrics {
 	struct bg_metrics *reg;
 	struct bg_metric *total, *duration, *gap, *worst, *epoch, *phase, *active_version, *active_color,
 		*state, *lag, *group_lag, *lag_sum, *reachable, *dual, *stalled, *hold, *degraded, *window,
-		*brokers, *fenced, *fencing;
+		*brokers, *fenced, *fencing, *identity;
 };
 
 static const double gap_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30};
@@ -26,6 +27,8 @@ static void set_instance(struct sw_metrics *m, const struct sw_inst *i)
 
 	bg_series_set(bg_series(m->reachable, "switch", sw, "color", color, "instance", name, NULL),
 		      i->reachable);
+	bg_series_set(bg_series(m->identity, "switch", sw, "color", color, "instance", name, NULL),
+		      sw_identity_lost(i->sw, i));
 	for (unsigned s = SW_I_STARTING; s <= SW_I_FAILED; s++)
 		bg_series_set(bg_series(m->state, "switch", sw, "color", color, "instance", name, "state",
 					sw_istate_name((enum sw_istate)s), NULL),
@@ -44,6 +47,7 @@ static void set_switch(struct sw_metrics *m, struct sw_switch *sw)
 {
 	const char *name = sw->cfg->name;
 	const struct sw_record *r = &sw->rec;
+	char trouble[64];
 
 	bg_series_set(bg_series(m->epoch, "switch", name, NULL), (double)r->epoch);
 	for (unsigned s = 0; s < SW_STATES; s++) {
@@ -70,7 +74,8 @@ static void set_switch(struct sw_metrics *m, struct sw_switch *sw)
 	bg_series_set(bg_series(m->dual, "switch", name, NULL), (double)sw_soak_dual_us(sw) / 1e6);
 	bg_series_set(bg_series(m->stalled, "switch", name, NULL), (double)sw_stalled(sw));
 	bg_series_set(bg_series(m->hold, "switch", name, NULL), r->hold);
-	bg_series_set(bg_series(m->degraded, "switch", name, NULL), sw->degraded[0] != '\0');
+	bg_series_set(bg_series(m->degraded, "switch", name, NULL),
+		      sw->degraded[0] || sw_identity_trouble(sw, trouble, sizeof(trouble)));
 	bg_series_set(bg_series(m->window, "switch", name, NULL),
 		      r->rollback_allowed && r->rollback_until_us > bg_real_us()
 			      ? (double)(r->rollback_until_us - bg_real_us()) / 1e6
@@ -85,6 +90,7 @@ static void on_scrape(void *arg)
 
 	bg_metric_clear(m->state);
 	bg_metric_clear(m->reachable);
+	bg_metric_clear(m->identity);
 	bg_metric_clear(m->group_lag);
 	bg_metric_clear(m->lag);
 	bg_metric_clear(m->lag_sum);
@@ -135,6 +141,9 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 				"1 while something keeps it from going on by itself");
 	m->window = bg_metric(r, BG_GAUGE, "bg_switch_rollback_window_seconds",
 			      "How long a rollback is still allowed");
+	m->identity = bg_metric(
+		r, BG_GAUGE, "bg_switch_identity_in_use",
+		"1 for an instance that should work and is fenced, for somebody else has its static id");
 	m->fenced = bg_metric(
 		r, BG_COUNTER, "bg_switch_fenced_ids_total",
 		"Static ids that were to be fenced, by instance and whether the broker gave the proof");

@@ -7,11 +7,12 @@
 
 #include "common/log.h"
 #include "switchd/ask.h"
+#include "switchd/identity.h"
 #include "switchd/events.h"
 #include "switchd/run.h"
 
-/* A FENCED instance is given a new epoch only when whoever took its place is gone. A usurper that still works
- * would have said so by now (hello, status), and would have lost its session by then. */
+/* A FENCED instance is given a new epoch only when whoever took its place is gone. Where the broker has not said who
+ * that is: a usurper that still works would have said so by now (hello, status), and would have lost its session. */
 #define FENCED_US     INT64_C(60000000)
 #define BROKERS_EVERY 6 /* intervals: the brokers are counted */
 
@@ -32,6 +33,14 @@ static bool waits_for_offset(const struct sw_switch *sw, const struct sw_inst *i
 	return false;
 }
 
+/* The broker knows; where it has not said, time tells. */
+static bool usurper_gone(const struct sw_inst *i, int64_t now_us)
+{
+	if (i->usurper != SW_USURPER_UNKNOWN)
+		return i->usurper == SW_USURPER_GONE;
+	return i->fenced_us && now_us - i->fenced_us >= FENCED_US;
+}
+
 enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst *i, int64_t now_us)
 {
 	const struct sw_record *rec = &sw->rec;
@@ -42,9 +51,8 @@ enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst 
 		return sw->state == SW_VERIFYING ? SW_WISH_NONE : SW_WISH_ASSERT;
 	if (rec->desired_active[i->color]) {
 		if (i->state == SW_I_FENCED)
-			return i->fenced_us && now_us - i->fenced_us >= FENCED_US && sw->state != SW_VERIFYING
-				       ? SW_WISH_ASSERT
-				       : SW_WISH_NONE;
+			return sw->state != SW_VERIFYING && usurper_gone(i, now_us) ? SW_WISH_ASSERT
+										    : SW_WISH_NONE;
 		if (i->state == SW_I_FAILED)
 			return SW_WISH_NONE; /* it says why; a repetition would not mend it */
 		return i->state == SW_I_ACTIVE && i->epoch == rec->epoch && !waits_for_offset(sw, i)
@@ -212,6 +220,7 @@ static void on_interval(void *arg)
 	if (sw == sw->dm->sw[0] && sw->intervals++ % BROKERS_EVERY == 0)
 		sw_ask_health(sw, sw, sw->cfg->prepare_us, on_health, sw);
 	look_at_trouble(sw);
+	sw_identity_look(sw);
 	sw_reconcile_all(sw);
 	sw_events_look(sw);
 	bg_timer_start(sw->reconcile, sw->cfg->reconcile_us);

@@ -26,6 +26,7 @@ struct sw_kafka_ops {
 	void (*ranges)(void *k, const struct bg_offs *parts, int64_t deadline_us, bg_offs_fn fn, void *arg);
 	void (*health)(void *k, const char *const *topics, size_t n, int64_t deadline_us, bg_health_fn fn,
 		       void *arg);
+	void (*members)(void *k, const char *group, int64_t deadline_us, bg_members_fn fn, void *arg);
 };
 extern const struct sw_kafka_ops sw_kafka_aux; /* over bg_aux_* */
 
@@ -94,6 +95,7 @@ struct sw_switch {
 	int64_t soak_errors; /* error counters of the active colour when the soak began; -1: not yet */
 	struct sw_rebuild *rebuild;
 	struct sw_newcomers *newcomers;
+	int64_t identity_us; /* bg_now_us: the members were asked for last (identity.c); 0: not yet */
 	bool record_gone;    /* there was no record, or a damaged one, at the start */
 	bool assert_waits;   /* `degraded` says why a re-assertion cannot begin */
 	int64_t reassert_us; /* bg_now_us of the last re-assertion */

@@ -5,6 +5,7 @@
 #include "common/json.h"
 #include "common/units.h"
 #include "switchd/history.h"
+#include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/soak.h"
 
@@ -38,6 +39,7 @@ static struct json_object *instance(const struct sw_inst *i)
 	bg_json_add_str(o, "state", sw_istate_name(i->state));
 	bg_json_add_int(o, "epoch", i->epoch);
 	add_text(o, "incarnation", i->incarnation);
+	add_text(o, "cause", i->state == SW_I_FENCED || i->state == SW_I_FAILED ? i->cause : NULL);
 	add_known(o, "lag", i->reachable ? i->lag : -1);
 	bg_json_add_int(o, "in_flight", i->in_flight);
 	bg_json_add_int(o, "records_total", i->records);
@@ -102,6 +104,8 @@ static void add_whole(struct json_object *o, struct sw_switch *sw)
 struct json_object *sw_view(struct sw_switch *sw, bool whole)
 {
 	struct json_object *o = json_object_new_object(), *lag = json_object_new_object();
+	const char *degraded = sw->degraded;
+	char identity[800];
 
 	bg_json_add_str(o, "switch", sw->cfg->name);
 	bg_json_add_str(o, "strategy", sw->cfg->plan->name);
@@ -111,7 +115,11 @@ struct json_object *sw_view(struct sw_switch *sw, bool whole)
 	bg_json_add_str(o, "previous", sw_color_name(sw->rec.previous));
 	bg_json_add_int(o, "epoch", sw->rec.epoch);
 	bg_json_add_bool(o, "hold", sw->rec.hold);
-	add_text(o, "degraded", sw->degraded);
+	if (!sw->degraded[0] && sw_identity_trouble(sw, identity, sizeof(identity)))
+		degraded = identity;
+	add_text(o, "degraded", degraded);
+	bg_json_add_str(o, "health", *degraded ? "DEGRADED" : "OK");
+	bg_json_add(o, "identity_in_use", sw_identity_json(sw));
 	add_known(lag, "blue", sw_color_lag(sw, BG_BLUE));
 	add_known(lag, "green", sw_color_lag(sw, BG_GREEN));
 	bg_json_add(o, "lag", lag);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "switchd/events.h"
+#include "switchd/identity.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/snapshot.h"
@@ -21,6 +22,7 @@ static void changed(struct sw_inst *i)
 	sw_events_instance(i);
 	sw_soak_look(i->sw);
 	sw_rebuild_look(i->sw);
+	sw_identity_look(i->sw);
 	sw_reconcile_one(i);
 }
 

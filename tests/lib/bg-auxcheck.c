@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The second warm handle (bg_aux) against a broker that is there: checks each call, measures how long it
- * takes. usage: bg-auxcheck BOOTSTRAP TOPIC GROUP [COUNT]; the group must have no members. COUNT 0: only the
+ * takes. usage: bg-auxcheck BOOTSTRAP TOPIC GROUP [COUNT]; the group must have no members. TOPIC `-`: only tells them. COUNT 0: only the
  * checks. A call that fails ends it with "code: message" and exit status 1.
  */
 #include "config.h"
@@ -48,6 +48,26 @@ static void on_health(void *arg, const struct bg_err *err, int brokers, int unde
 	c->failed = err || brokers < 1 || under || leaderless;
 	if (err)
 		fprintf(stderr, "%s: %s\n", err->code, err->msg);
+}
+
+static void on_members(void *arg, const struct bg_err *err, const struct bg_member *v, size_t n)
+{
+	struct check *c = arg;
+
+	c->end_us = bg_now_us();
+	c->done = true;
+	c->failed = err != NULL;
+	if (err)
+		fprintf(stderr, "%s: %s\n", err->code, err->msg);
+	printf("members     %zu\n", n);
+	for (size_t i = 0; i < n; i++)
+		printf("member      %s %s %s\n", v[i].instance_id ? v[i].instance_id : "-", v[i].client_id,
+		       v[i].host);
+}
+
+static void ask_members(struct check *c)
+{
+	bg_aux_members(c->aux, c->group, LIMIT_US, on_members, c);
 }
 
 static void ask_committed(struct check *c)
@@ -166,6 +186,10 @@ int main(int argc, char **argv)
 	if (!c.aux) {
 		fprintf(stderr, "%s\n", err.msg);
 		return 1;
+	}
+	if (strcmp(c.topic, "-") == 0) {
+		once(&c, ask_members);
+		return 0;
 	}
 	once(&c, ask_partitions);
 	bg_offs_copy(&c.parts, &c.got);

@@ -40,10 +40,12 @@ main() {
 	"$check" "$b" orders idle "$count"
 	refused unknown_topic "$b" nosuch idle 0
 
-	kcat -b "$b" -G live orders >"$dir/kcat.log" 2>&1 &
+	kcat -b "$b" -X group.instance.id=twin -X client.id=kcat-of-the-test -G live orders >"$dir/kcat.log" 2>&1 &
 	member=$!
 	until grep -q assigned "$dir/kcat.log"; do sleep 0.1; done
 	refused group_not_empty "$b" orders live 0
+	"$check" "$b" - live | grep -q '^member      twin kcat-of-the-test ' || kafka_die "the member is not told"
+	"$check" "$b" - nosuch | grep -q '^members     0$' || kafka_die "a group that is not there has members"
 
 	echo "killing the broker under $count calls"
 	"$check" "$b" orders idle "$count" &

@@ -52,3 +52,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_switch_fence
 tests_unit_test_switch_fence_SOURCES = tests/unit/test_switch_fence.c $(SWITCHD_FAKE)
 tests_unit_test_switch_fence_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_fence_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_switch_identity
+tests_unit_test_switch_identity_SOURCES = tests/unit/test_switch_identity.c $(SWITCHD_FAKE)
+tests_unit_test_switch_identity_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_switch_identity_LDADD = $(SWITCHD_UNIT_LIBS)

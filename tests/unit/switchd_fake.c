@@ -198,6 +198,11 @@ struct answer {
 	bool fail;
 };
 
+struct members {
+	bg_members_fn fn;
+	void *arg;
+};
+
 static void deliver(void *arg)
 {
 	struct answer *a = arg;
@@ -268,7 +273,29 @@ static void k_health(void *k, const char *const *topics, size_t n, int64_t us, b
 	answer(NULL, NULL, fn, arg);
 }
 
-static const struct sw_kafka_ops kafka = {k_committed, k_partitions, k_ranges, k_health};
+static void deliver_members(void *arg)
+{
+	struct members *m = arg;
+	struct bg_err err = BG_ERR_INIT;
+
+	bg_err_set(&err, 0, "not_authorized", "describing is not allowed");
+	m->fn(m->arg, the->no_members ? &err : NULL, the->member, the->no_members ? 0 : the->n_member);
+	free(m);
+}
+
+static void k_members(void *k, const char *group, int64_t us, bg_members_fn fn, void *arg)
+{
+	struct members *m = bg_xcalloc(1, sizeof(*m));
+
+	(void)k;
+	(void)us;
+	assert_string_equal(group, the->sw->cfg->group[the->sw->rec.active]);
+	*m = (struct members){fn, arg};
+	the->members_asked++;
+	bg_loop_defer(the->loop, deliver_members, m);
+}
+
+static const struct sw_kafka_ops kafka = {k_committed, k_partitions, k_ranges, k_health, k_members};
 
 /* ---- the fence */
 

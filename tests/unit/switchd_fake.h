@@ -60,6 +60,10 @@ struct fake {
 	struct bg_offs topics, committed[2], ranges;
 	int committed_reads;
 	bool kafka_down;
+	struct bg_member member[4]; /* of the group, as the broker tells it */
+	size_t n_member;
+	int members_asked;
+	bool no_members; /* it does not tell */
 	struct fake_seat seat[FAKE_SEATS];
 	size_t n_seat;
 	bool no_seats;    /* none can be made */
