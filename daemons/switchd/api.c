@@ -13,6 +13,7 @@
 #include "switchd/hello.h"
 #include "switchd/history.h"
 #include "switchd/metrics.h"
+#include "switchd/restore.h"
 #include "switchd/stream.h"
 #include "switchd/view.h"
 
@@ -149,16 +150,50 @@ static void history_read(void *arg)
 	reading_free(r);
 }
 
-static void get_history(struct bg_http_req *req, void *arg)
+/* 0: answered. */
+static int64_t limit_of(struct bg_http_req *req)
 {
 	const char *q = bg_http_query(req, "limit");
 	int64_t limit = 20;
 
-	if (q && (bg_parse_int(q, &limit, NULL) < 0 || limit < 1 || limit > SW_HISTORY_KEPT)) {
-		bg_http_error(req, 400, "bad_request", "limit: `%s` is not in 1..%d", q, SW_HISTORY_KEPT);
-		return;
+	if (!q || (bg_parse_int(q, &limit, NULL) == 0 && limit >= 1 && limit <= SW_HISTORY_KEPT))
+		return limit;
+	bg_http_error(req, 400, "bad_request", "limit: `%.40s` is not in 1..%d", q, SW_HISTORY_KEPT);
+	return 0;
+}
+
+static void get_history(struct bg_http_req *req, void *arg)
+{
+	int64_t limit = limit_of(req);
+
+	if (limit)
+		submit(req, arg, read_history, history_read, limit, 0);
+}
+
+/* What a list says of one: without its offsets. A damaged one has but its epoch, and why. */
+static struct json_object *snapshot_head(struct reading *r, int64_t epoch)
+{
+	struct json_object *o = json_object_new_object();
+	_cleanup_json_ struct json_object *s = NULL;
+	_cleanup_offs_ struct bg_offs offs = BG_OFFS_INIT;
+	_cleanup_free_ char *text = NULL;
+	struct bg_err err = BG_ERR_INIT;
+	int rc = r->store->ops->read_snapshot(r->store, r->name, epoch, &text, &err);
+
+	bg_json_add_int(o, "epoch", epoch);
+	if (rc == 0)
+		rc = bg_json_parse(text, strlen(text), &s, &err);
+	if (rc == 0)
+		rc = sw_restore_parse(text, &offs, &err);
+	if (rc < 0) {
+		bg_json_add_str(o, "damaged", err.msg[0] ? err.msg : "it is gone");
+		return o;
 	}
-	submit(req, arg, read_history, history_read, limit, 0);
+	bg_json_add_str(o, "time", bg_json_str(s, "time", NULL));
+	bg_json_add_str(o, "active", bg_json_str(s, "active", NULL));
+	bg_json_add_str(o, "id", bg_json_str(s, "id", NULL));
+	bg_json_add_int(o, "partitions", (int64_t)offs.n);
+	return o;
 }
 
 static void list_snapshots(void *arg)
@@ -166,22 +201,20 @@ static void list_snapshots(void *arg)
 	struct reading *r = arg;
 
 	r->rc = r->store->ops->list_snapshots(r->store, r->name, &r->epochs, &r->n, &r->err);
+	if (r->rc < 0)
+		return;
+	r->list = json_object_new_array();
+	for (size_t i = r->n; i-- > 0 && r->n - i <= (size_t)r->limit;)
+		json_object_array_add(r->list, snapshot_head(r, r->epochs[i]));
 }
 
 static void snapshots_listed(void *arg)
 {
 	struct reading *r = arg;
-	struct json_object *o = reading_answer(r), *list;
+	struct json_object *o = reading_answer(r);
 
 	if (o) {
-		list = json_object_new_array();
-		for (size_t i = r->n; i-- > 0;) {
-			struct json_object *s = json_object_new_object();
-
-			bg_json_add_int(s, "epoch", r->epochs[i]);
-			json_object_array_add(list, s);
-		}
-		bg_json_add(o, "snapshots", list);
+		bg_json_add(o, "snapshots", bg_steal_ptr(&r->list));
 		bg_http_json(r->req, 200, o);
 	}
 	reading_free(r);
@@ -189,7 +222,10 @@ static void snapshots_listed(void *arg)
 
 static void get_snapshots(struct bg_http_req *req, void *arg)
 {
-	submit(req, arg, list_snapshots, snapshots_listed, 0, 0);
+	int64_t limit = limit_of(req);
+
+	if (limit)
+		submit(req, arg, list_snapshots, snapshots_listed, limit, 0);
 }
 
 static void read_snapshot(void *arg)
@@ -223,15 +259,6 @@ static void get_snapshot(struct bg_http_req *req, void *arg)
 		return;
 	}
 	submit(req, arg, read_snapshot, snapshot_read, 0, epoch);
-}
-
-static void restore(struct bg_http_req *req, void *arg)
-{
-	if (sw_of_request(req, arg))
-		bg_http_error(
-			req, 501, "not_supported",
-			"going back to the offsets of a snapshot comes with a later version; `bgctl rollback` changes the "
-			"colour without repeating records");
 }
 
 /* The last event that the client has had; -1: it begins now, -2: answered. The header is what a browser sends by
@@ -325,7 +352,7 @@ const struct bg_route sw_routes[] = {
 	{"GET", SWITCH "/history", get_history, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/snapshots", get_snapshots, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/snapshots/{epoch}", get_snapshot, BG_PRIV_READ, NULL, 0},
-	{"POST", SWITCH "/snapshots/{epoch}/restore", restore, BG_PRIV_OPERATE, sw_plain_fields, 0},
+	{"POST", SWITCH "/snapshots/{epoch}/restore", sw_cmd_restore, BG_PRIV_OPERATE, sw_restore_fields, 0},
 	{"POST", "/v1/hello", sw_hello, BG_PRIV_OPERATE, sw_hello_fields, 0},
 	{"GET", "/v1/events", get_events, BG_PRIV_READ, NULL, 0},
 	{"POST", "/v1/reload", post_reload, BG_PRIV_OPERATE, sw_plain_fields, 0},

@@ -43,7 +43,11 @@
  *              before they were processed,"lost_at": text|null}],
  *   "instances":[{"instance","color","mode","group","assignor" (null: not said),"topics","static_ids"}]}
  * GET  …/history?limit=N       {"switch","entries":[ENTRY, newest first]}
- * GET  …/snapshots             {"switch","snapshots":[{"epoch"}]}; …/snapshots/{epoch} gives one
+ * GET  …/snapshots?limit=N     {"switch","snapshots":[{"epoch","time","active","id","partitions"} or {"epoch",
+ *   "damaged": why}, newest first]}; …/snapshots/{epoch} gives one, with its offsets
+ * POST …/snapshots/{epoch}/restore  {"expect_epoch","to"?,"force"?,"dry_run"?,…}: a switch to the colour that is not
+ *   active, which begins at the offsets of the snapshot; expect_epoch is required. Answered as …/switch is; the ENTRY
+ *   has "restored": epoch of the snapshot. 404 unknown_snapshot.
  * POST …/switch, …/rollback, …/abort, …/init   202 {"epoch","id","to"} at once; 200 with ?wait=1: ENTRY at the
  *   end; with dry_run: 200 {"dry_run":true,"outcome":"done|no_go","exit","go","rules"}; to the active colour: 200
  *   {"outcome":"done","exit":0,"epoch","message"}. Errors 404 unknown_switch · 409 busy {"id"} · 409 epoch_changed

@@ -24,6 +24,10 @@ const struct bg_field sw_switch_fields[] = {{"to", BG_J_STRING, true, 0, 0, "blu
 const struct bg_field sw_init_fields[] = {{"active", BG_J_STRING, true, 0, 0, "blue|green"},
 					  {"from", BG_J_STRING, false, 0, 255, NULL},
 					  COMMON_FIELDS};
+/* Records are given again on purpose: so it is said from where on, and only once. */
+const struct bg_field sw_restore_fields[] = {{"expect_epoch", BG_J_INT, true, 0, INT64_MAX, NULL},
+					     {"to", BG_J_STRING, false, 0, 0, "blue|green"},
+					     COMMON_FIELDS};
 const struct bg_field sw_plain_fields[] = {COMMON_FIELDS};
 
 struct sw_switch *sw_of_request(struct bg_http_req *req, void *arg)
@@ -67,13 +71,13 @@ static void answer_run(struct bg_http_req *req, struct sw_run *r)
 
 /* Did the running or last switch have the same target, and start from the epoch that is expected? Then this is
  * the same request again. One that changed nothing may be asked for anew. */
-static bool same_again(const struct sw_switch *sw, struct json_object *body, int to)
+static bool same_again(const struct sw_switch *sw, struct json_object *body, int to, int64_t restore)
 {
 	const struct sw_run *r = sw->run;
 	int64_t expect = bg_json_int(body, "expect_epoch", -1);
 
-	if (!r || expect < 0 || r->base_epoch != expect || r->to != to || r->kind == SW_KIND_REASSERT ||
-	    r->kind == SW_KIND_ADOPT)
+	if (!r || expect < 0 || r->base_epoch != expect || r->to != to || r->restore_epoch != restore ||
+	    r->kind == SW_KIND_REASSERT || r->kind == SW_KIND_ADOPT)
 		return false;
 	return !r->ended || sw->rec.epoch != r->base_epoch;
 }
@@ -217,7 +221,7 @@ static void start(struct bg_http_req *req, struct sw_switch *sw, struct sw_reque
 		return;
 	}
 	if (bg_json_bool(body, "dry_run", false)) {
-		struct sw_pf_ask ask = {rq->kind, rq->to, rq->force, rq->resubscribe};
+		struct sw_pf_ask ask = {rq->kind, rq->to, rq->force, rq->resubscribe, rq->restore};
 
 		dry_run(req, sw, &ask, false);
 		return;
@@ -265,7 +269,7 @@ void sw_cmd_switch(struct bg_http_req *req, void *arg)
 	if (!sw)
 		return;
 	bg_color_parse(bg_json_str(body, "to", ""), &rq.to);
-	if (same_again(sw, body, (int)rq.to))
+	if (same_again(sw, body, (int)rq.to, 0))
 		answer_run(req, sw->run);
 	else if (same_recorded(sw, body, (int)rq.to))
 		answer_recorded(req, sw);
@@ -283,7 +287,7 @@ void sw_cmd_rollback(struct bg_http_req *req, void *arg)
 		return;
 	int running_to = sw->run ? sw->run->to : SW_NO_COLOR;
 	if (running_to != SW_NO_COLOR && sw->run->kind == SW_KIND_ROLLBACK &&
-	    same_again(sw, body, running_to)) {
+	    same_again(sw, body, running_to, 0)) {
 		answer_run(req, sw->run);
 		return;
 	}
@@ -294,6 +298,31 @@ void sw_cmd_rollback(struct bg_http_req *req, void *arg)
 		return;
 	}
 	rq.to = bg_color_other((enum bg_color)sw->rec.active);
+	start(req, sw, &rq);
+}
+
+void sw_cmd_restored(struct bg_http_req *req, struct sw_switch *sw, int64_t epoch, const struct bg_offs *offs)
+{
+	struct json_object *body = bg_http_body(req);
+	struct sw_request rq = {.kind = SW_KIND_SWITCH, .restore = offs, .restore_epoch = epoch};
+	int running_to = sw->run ? sw->run->to : SW_NO_COLOR;
+
+	if (running_to != SW_NO_COLOR && same_again(sw, body, running_to, epoch)) {
+		answer_run(req, sw->run);
+		return;
+	}
+	if (!initialised(req, sw) || !may_start(req, sw, body))
+		return;
+	rq.to = bg_color_other((enum bg_color)BG_MAX(sw->rec.active, 0));
+	if (sw->rec.active == SW_NO_COLOR ||
+	    (bg_json_str(body, "to", NULL) &&
+	     strcmp(bg_json_str(body, "to", ""), bg_color_name(rq.to)) != 0)) {
+		bg_http_error(
+			req, 400, "bad_request",
+			"a snapshot is restored into the colour that is not active; `bgctl switch` then goes "
+			"back to the other, and takes the place along");
+		return;
+	}
 	start(req, sw, &rq);
 }
 
@@ -312,7 +341,7 @@ void sw_cmd_init(struct bg_http_req *req, void *arg)
 		bg_http_error(req, 400, err.code, "%s", err.msg);
 		return;
 	}
-	if (same_again(sw, body, (int)rq.to)) {
+	if (same_again(sw, body, (int)rq.to, 0)) {
 		answer_run(req, sw->run);
 		return;
 	}

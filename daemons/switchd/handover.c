@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-enum source { NONE, ANSWER, COMMIT, HANDED, INITIAL };
+enum source { NONE, ANSWER, COMMIT, HANDED, RESTORED, INITIAL };
 
 static void take(struct bg_off *best, enum source *src, const struct bg_offs *set, enum source s)
 {
@@ -30,6 +30,9 @@ static void count(struct sw_union_out *out, const struct bg_off *o, enum source 
 		break;
 	case HANDED:
 		out->from_handed++;
+		break;
+	case RESTORED:
+		out->from_restored++;
 		break;
 	case INITIAL:
 		out->from_initial++;
@@ -61,6 +64,7 @@ void sw_handover_unite(const struct sw_union_in *in, struct sw_union_out *out)
 		for (int c = 0; c < 2; c++)
 			take(o, &src, in->committed[c], COMMIT);
 		take(o, &src, in->handed, HANDED);
+		take(o, &src, in->restored, RESTORED);
 		if (src == NONE)
 			take(o, &src, in->initial, INITIAL);
 		count(out, o, src);

@@ -17,6 +17,7 @@ struct sw_union_in {
 	size_t n_answers;
 	const struct bg_offs *committed[2]; /* by group; NULL: not read */
 	const struct bg_offs *handed;       /* what was handed over last; may be NULL */
+	const struct bg_offs *restored;     /* of the snapshot that is gone back to; may be NULL */
 	const struct bg_offs *initial;      /* where partitions start that nobody knows; may be NULL */
 };
 
@@ -24,7 +25,8 @@ struct sw_union_out {
 	struct bg_offs offs;
 	struct bg_buf missing; /* "orders/3, orders/5" when something is missing */
 	size_t n_missing;
-	size_t from_answers, from_commits, from_handed, from_initial; /* partitions by the source that won */
+	size_t from_answers, from_commits, from_handed, from_restored,
+		from_initial; /* partitions by the source that won */
 };
 
 /* Fills *out (zero-initialised; sw_union_free). */

@@ -139,6 +139,7 @@ static void add_transfer(struct json_object *entry, struct sw_run *r)
 	bg_json_add_int(o, "partitions", (int64_t)r->un.offs.n);
 	bg_json_add_int(o, "from_answers", (int64_t)r->un.from_answers);
 	bg_json_add_int(o, "from_commits", (int64_t)r->un.from_commits);
+	bg_json_add_int(o, "from_restored", (int64_t)r->un.from_restored);
 	bg_json_add_int(o, "from_handed", (int64_t)r->un.from_handed);
 	bg_json_add_int(o, "from_initial", (int64_t)r->un.from_initial);
 	bg_json_add(entry, "transfer", o);
@@ -174,6 +175,8 @@ struct json_object *sw_history_entry(struct sw_run *r)
 
 	bg_json_add_str(e, "id", r->id);
 	bg_json_add_str(e, "kind", sw_kind_name(r->kind));
+	if (r->restore_epoch)
+		bg_json_add_int(e, "restored", r->restore_epoch);
 	bg_json_add_str(e, "switch", r->sw->cfg->name);
 	bg_json_add_str(e, "strategy", r->sw->cfg->plan->name);
 	bg_json_add_str(e, "handover", r->sw->cfg->eager ? "eager" : "committed");

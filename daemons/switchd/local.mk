@@ -21,7 +21,7 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/api.c daemons/switchd/api.h daemons/switchd/once.c daemons/switchd/once.h \
 	daemons/switchd/sw_main.c daemons/switchd/sw_main.h
 libswitchd_a_SOURCES += daemons/switchd/stream.c daemons/switchd/stream.h \
-	daemons/switchd/doctor.c daemons/switchd/doctor.h
+	daemons/switchd/doctor.c daemons/switchd/doctor.h daemons/switchd/restore.c daemons/switchd/restore.h
 sbin_PROGRAMS += bg-switchd
 bg_switchd_SOURCES = daemons/switchd/main.c
 bg_switchd_LDADD = libswitchd.a $(BG_COMMON_LIBS)

@@ -15,6 +15,7 @@ struct sw_preflight {
 	struct sw_switch *sw;
 	struct sw_pf_facts pf;
 	struct sw_facts facts;
+	struct bg_offs restore;
 	bool force;
 	sw_preflight_fn fn; /* NULL: over or cancelled */
 	void *arg;
@@ -119,7 +120,13 @@ struct sw_preflight *sw_preflight_start(struct sw_switch *sw, const struct sw_pf
 				     .kind = ask->kind,
 				     .to = ask->to,
 				     .resubscribe = ask->resubscribe,
-				     .topics = &p->facts.topics};
+				     .topics = &p->facts.topics,
+				     .ranges = &p->facts.ranges};
+	if (ask->restore) {
+		bg_offs_copy(&p->restore, ask->restore);
+		p->pf.restore = &p->restore;
+		p->facts.with_initial = p->facts.all_ranges = true;
+	}
 	p->force = ask->force;
 	p->fn = fn;
 	p->arg = arg;
@@ -150,6 +157,7 @@ void sw_preflight_free(struct sw_preflight *p)
 		return;
 	sw_preflight_cancel(p);
 	sw_facts_free(&p->facts);
+	bg_offs_free(&p->restore);
 	bg_timer_free(p->timer);
 	free(p);
 }

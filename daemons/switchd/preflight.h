@@ -14,7 +14,9 @@ struct sw_pf_facts {
 	bool resubscribe; /* the group is made to rebalance: topics and static ids may differ */
 	bool kafka_ok;    /* partitions and commits were read */
 	struct bg_err kafka_err;
-	const struct bg_offs *topics; /* every partition */
+	const struct bg_offs *topics;  /* every partition */
+	const struct bg_offs *restore; /* a switch that goes back to these; NULL */
+	const struct bg_offs *ranges;  /* with restore: of every partition */
 	bool health_ok;
 	struct bg_err health_err;
 	int brokers, under_replicated, leaderless;
@@ -46,6 +48,7 @@ struct sw_pf_ask {
 	enum sw_kind kind;
 	enum bg_color to;
 	bool force, resubscribe;
+	const struct bg_offs *restore; /* copied */
 };
 struct sw_preflight *sw_preflight_start(struct sw_switch *sw, const struct sw_pf_ask *ask, sw_preflight_fn fn,
 					void *arg);

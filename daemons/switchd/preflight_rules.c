@@ -282,6 +282,7 @@ static const struct rule rules[] = {
 	{"partitions", HARD, partitions},
 	{"to-holds", TRANSIENT, to_holds},
 	{"stalled-partitions", TRANSIENT, stalled},
+	{"restore", 0, sw_pf_restore},
 	{"lag", 0, lag},
 	{"error-rate", 0, error_rate},
 };

@@ -11,6 +11,7 @@
 #include "switchd/fence.h"
 #include "switchd/history.h"
 #include "switchd/reconcile.h"
+#include "switchd/restore.h"
 
 /* A client that waits for the end is not held longer than this while a step fails again and again. */
 #define PATIENCE_US INT64_C(30000000)
@@ -135,6 +136,7 @@ void sw_run_free(struct sw_run *r)
 	sw_preflight_free(r->preflight);
 	json_object_put(r->rules);
 	sw_union_free(&r->un);
+	bg_offs_free(&r->restore);
 	for (size_t i = 0; i < r->sw->n_inst; i++)
 		bg_offs_free(&r->trace[i].offs);
 	free(r->trace);
@@ -159,6 +161,11 @@ struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq)
 	bg_strlcpy(r->by, rq->by ? rq->by : "", sizeof(r->by));
 	bg_strlcpy(r->reason, rq->reason ? rq->reason : "", sizeof(r->reason));
 	bg_strlcpy(r->init_from, rq->init_from ? rq->init_from : "", sizeof(r->init_from));
+	if (rq->restore) {
+		bg_offs_copy(&r->restore, rq->restore);
+		r->restore_epoch = rq->restore_epoch;
+		snprintf(r->init_from, sizeof(r->init_from), "snapshot:%lld", (long long)rq->restore_epoch);
+	}
 	sw->degraded[0] = '\0';
 	sw->reassert_us = 0; /* a person has looked */
 	bg_backoff_reset(&sw->reassert_backoff);
@@ -198,6 +205,7 @@ static struct sw_run *run_from_record(struct sw_switch *sw)
 	bg_strlcpy(r->by, rec->by, sizeof(r->by));
 	bg_strlcpy(r->reason, rec->reason, sizeof(r->reason));
 	bg_strlcpy(r->init_from, rec->init_from, sizeof(r->init_from));
+	sw_restore_recover(r);
 	return r;
 }
 

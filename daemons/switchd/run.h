@@ -18,6 +18,9 @@ struct sw_request {
 	enum bg_color to;
 	bool force, resubscribe;
 	const char *by, *reason;
+	const struct bg_offs
+		*restore; /* SWITCH: begin at these of snapshot restore_epoch (copied); NULL: none */
+	int64_t restore_epoch;
 	const char *init_from; /* INIT: "group:G", "earliest", "latest", "committed" */
 };
 
@@ -57,6 +60,9 @@ struct sw_run {
 	bool resumed;     /* to may have been told to resume */
 	bool init_handed; /* INIT: sw->handed is what this run chose and made durable */
 	bool ended;
+	struct bg_offs restore;                  /* a SWITCH that goes back to a snapshot (restore.h) */
+	int64_t restore_epoch;                   /* of the snapshot; 0: it does not */
+	int64_t restored_at;                     /* to may have been told to begin there, at this epoch */
 	int64_t epoch, base_epoch, active_epoch; /* active_epoch: from was activated at it */
 	int64_t seen_epoch;                      /* the highest met anywhere */
 	int intents;                             /* written in this run */

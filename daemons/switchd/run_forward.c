@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "switchd/initial.h"
 #include "switchd/reconcile.h"
+#include "switchd/restore.h"
 
 #define SLOW_DISK_US INT64_C(5000000)
 
@@ -38,7 +39,8 @@ void sw_do_check(struct sw_run *r)
 {
 	bg_timer_stop(r->sw->soak);
 	sw_preflight_free(r->preflight);
-	struct sw_pf_ask ask = {.kind = r->kind,
+	struct sw_pf_ask ask = {.restore = r->restore_epoch ? &r->restore : NULL,
+				.kind = r->kind,
 				.to = (enum bg_color)r->to,
 				.force = r->force,
 				.resubscribe = r->resubscribe};
@@ -235,6 +237,7 @@ void sw_do_prepare(struct sw_run *r)
 	r->facts.with_initial = true;
 	r->facts.no_handed = r->kind == SW_KIND_INIT && !r->init_handed;
 	sw_initial_ask(&r->facts, r->kind == SW_KIND_INIT ? r->init_from : "");
+	r->facts.all_ranges |= r->restore_epoch > 0;
 	sw_facts_read(&r->facts, r->sw, r->sw->cfg->prepare_us, on_facts, r);
 }
 
@@ -311,6 +314,7 @@ static void unite(struct sw_run *r)
 {
 	size_t n;
 	_cleanup_free_ const struct bg_offs **answers = answers_of(r, &n);
+	_cleanup_offs_ struct bg_offs restored = BG_OFFS_INIT;
 	struct sw_union_in in = {
 		.topics = &r->facts.topics,
 		.answers = answers,
@@ -318,8 +322,10 @@ static void unite(struct sw_run *r)
 		.committed = {&r->facts.committed[0], &r->facts.committed[1]},
 		.handed = &r->sw->handed,
 		.initial = &r->facts.initial,
+		.restored = &restored,
 	};
 
+	sw_restore_offsets(r, &restored);
 	sw_union_free(&r->un);
 	if (r->kind == SW_KIND_INIT)
 		sw_initial_unite(r, &in, &r->un);
@@ -348,6 +354,12 @@ static void united(struct sw_run *r)
 	if (seen > r->epoch) {
 		bg_err_set(&e, 0, "stale_epoch", "a commit carries epoch %lld", (long long)seen);
 		sw_run_stale(r, seen, &e);
+		return;
+	}
+	if (r->restore_epoch && !r->restore.n) {
+		bg_err_set(&e, 0, "unknown_snapshot", "the snapshot of epoch %lld cannot be read any more",
+			   (long long)r->restore_epoch);
+		sw_run_fail(r, SW_EV_FAIL, &e);
 		return;
 	}
 	unite(r);
@@ -459,6 +471,8 @@ void sw_do_resume(struct sw_run *r)
 	o.resubscribe = r->resubscribe;
 	o.all_or_none = !sw_run_asserts(r);
 	r->resumed = true;
+	if (r->restore_epoch && !r->restored_at)
+		r->restored_at = r->epoch;
 	r->resume_us = bg_now_us();
 	r->call = r->sw->adapter->resume(&o, on_resumed, r);
 }

@@ -127,6 +127,8 @@ ROUTE(get_preflight, "GET", "/preflight")
 ROUTE(get_history, "GET", "/history")
 ROUTE(get_doctor, "GET", "/doctor")
 ROUTE(get_snapshots, "GET", "/snapshots")
+ROUTE(get_snapshot, "GET", "/snapshots/7")
+ROUTE(post_restore, "POST", "/snapshots/7/restore")
 ROUTE(post_switch, "POST", "/switch")
 ROUTE(post_init, "POST", "/init")
 ROUTE(post_rollback, "POST", "/rollback")
@@ -166,6 +168,8 @@ static const struct bg_route routes[] = {
 	{"GET", "/v1/switches/{name}/history", get_history, BG_PRIV_READ, NULL, 0},
 	{"GET", "/v1/switches/{name}/doctor", get_doctor, BG_PRIV_READ, NULL, 0},
 	{"GET", "/v1/switches/{name}/snapshots", get_snapshots, BG_PRIV_READ, NULL, 0},
+	{"GET", "/v1/switches/{name}/snapshots/7", get_snapshot, BG_PRIV_READ, NULL, 0},
+	{"POST", "/v1/switches/{name}/snapshots/7/restore", post_restore, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/switch", post_switch, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/init", post_init, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/rollback", post_rollback, BG_PRIV_OPERATE, no_fields, 0},

@@ -56,3 +56,7 @@ UNIT_TESTS_SWITCHD += tests/unit/test_switch_identity
 tests_unit_test_switch_identity_SOURCES = tests/unit/test_switch_identity.c $(SWITCHD_FAKE)
 tests_unit_test_switch_identity_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_switch_identity_LDADD = $(SWITCHD_UNIT_LIBS)
+UNIT_TESTS_SWITCHD += tests/unit/test_restore
+tests_unit_test_restore_SOURCES = tests/unit/test_restore.c $(SWITCHD_FAKE)
+tests_unit_test_restore_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_restore_LDADD = $(SWITCHD_UNIT_LIBS)

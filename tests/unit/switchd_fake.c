@@ -130,9 +130,11 @@ static int s_read_snapshot(struct sw_store *s, const char *sw, int64_t epoch, ch
 	(void)s;
 	(void)sw;
 	(void)epoch;
-	(void)ret;
 	(void)err;
-	return -ENOENT;
+	if (!the->snapshot)
+		return -ENOENT;
+	*ret = bg_xstrdup(the->snapshot);
+	return 0;
 }
 
 static int s_write_snapshot(struct sw_store *s, const char *sw, int64_t epoch, const char *json,

@@ -53,6 +53,7 @@ struct fake {
 	int64_t record_rev;
 	int record_writes, fail_records, fail_renamed, snapshot_writes, fail_snapshots;
 	int64_t snapshot_epoch;
+	const char *snapshot; /* read for any epoch; NULL: there is none */
 	/* fail_renamed: so many record writes fail, but are there all the same. */
 	_Atomic bool hold_writes;     /* record writes do not end while it is set */
 	struct bg_buf history, order; /* order: what happened, one word each */

@@ -161,8 +161,8 @@ static void test_switch(void **state)
 {
 	(void)state;
 	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
-	_cleanup_run_ struct run r =
-		bgctl(stand_in_url(), "switch green --reason new_release --force --resubscribe --expect-epoch 8");
+	_cleanup_run_ struct run r = bgctl(
+		stand_in_url(), "switch green --reason new_release --force --resubscribe --expect-epoch 8");
 	expect(&r, 0, "switch of orders accepted: to green, epoch 9, id abc");
 	check_plain(r.out);
 	_cleanup_json_ struct json_object *o = NULL;
@@ -544,8 +544,9 @@ static void test_usage(void **state)
 
 static void test_help(void **state)
 {
-	static const char *const rows[] = {"init",    "status",    "switch",  "rollback",  "abort",  "hold",
-					   "release", "preflight", "history", "instances", "version"};
+	static const char *const rows[] = {"init",    "status",  "switch",    "rollback", "abort",
+					   "hold",    "release", "preflight", "history",  "instances",
+					   "version", "tail",    "snapshots", "restore",  "doctor"};
 
 	(void)state;
 	_cleanup_run_ struct run all = bgctl("/nowhere", "--help"), v = bgctl("/nowhere", "version");
@@ -568,6 +569,69 @@ static void test_help(void **state)
 	}
 }
 
+static void test_snapshots(void **state)
+{
+	(void)state;
+	stand_in_tell(
+		"GET", ORDERS "/snapshots", 200,
+		"{\"switch\":\"orders\",\"snapshots\":[{\"epoch\":8,\"time\":\"2026-11-24T17:01:02.345Z\","
+		"\"active\":\"green\",\"id\":\"abc\",\"partitions\":4},{\"epoch\":7,\"damaged\":\"no\\nJSON\"}]}");
+	stand_in_tell("GET", ORDERS "/snapshots", 200, "{\"snapshots\":[]}");
+	stand_in_tell("GET", ORDERS "/snapshots/7", 200,
+		      "{\"epoch\":7,\"time\":\"2026-11-24T17:01:02.345Z\",\"active\":\"blue\","
+		      "\"offsets\":{\"orders\":[[0,4711,7],[1,99]],\"odd\":7}}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "snapshots --limit 5");
+	expect(&r, 0, "    8  11-24 17:01:02  green            4  abc\n");
+	expect(&r, 0, "damaged: no?JSON");
+	check_plain(r.out);
+	assert_string_equal(stand_in_query("GET", ORDERS "/snapshots"), "limit=5 since=");
+	_cleanup_run_ struct run none = bgctl(stand_in_url(), "snapshots");
+	expect(&none, 0, "no snapshot yet");
+	assert_string_equal(stand_in_query("GET", ORDERS "/snapshots"), "limit=20 since=");
+	_cleanup_run_ struct run one = bgctl(stand_in_url(), "snapshots 7");
+	expect(&one, 0, "snapshot of epoch 7, 11-24 17:01:02 UTC, active blue");
+	expect(&one, 0, "orders          0    4711      7\n");
+	expect(&one, 0, "orders          1      99     -1\n");
+	check_plain(one.out);
+	_cleanup_run_ struct run j = bgctl(stand_in_url(), "snapshots 7 --json");
+	expect(&j, 0, "\"offsets\"");
+	_cleanup_run_ struct run bad = bgctl(stand_in_url(), "snapshots -- -7");
+	expect(&bad, 2, "no epoch of a snapshot");
+}
+
+/* Records are given again: never without a word that says so. */
+static void test_restore(void **state)
+{
+	(void)state;
+	stand_in_tell("GET", ORDERS, 200, SWITCH("null", "null"));
+	stand_in_tell("POST", ORDERS "/snapshots/7/restore", 202,
+		      "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
+	stand_in_tell("POST", ORDERS "/snapshots/7/restore", 202,
+		      "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
+	stand_in_tell("POST", ORDERS "/snapshots/7/restore", 200,
+		      "{\"dry_run\":true,\"outcome\":\"no_go\",\"exit\":3,\"go\":false,\"rules\":["
+		      "{\"rule\":\"restore\",\"verdict\":\"no_go\",\"message\":\"100 are never given\"}]}");
+	stand_in_tell("POST", ORDERS "/snapshots/7/restore", 404,
+		      "{\"error\":\"unknown_snapshot\",\"message\":\"there is no snapshot of epoch 7\"}");
+	_cleanup_run_ struct run bare = bgctl(stand_in_url(), "restore 7");
+	expect(&bare, 2, "--yes");
+	assert_int_equal(stand_in_count("POST", ORDERS "/snapshots/7/restore"), 0);
+	_cleanup_run_ struct run yes = bgctl(stand_in_url(), "restore 7 --yes --reason a_bug");
+	expect(&yes, 0, "restore of orders accepted: to green, epoch 9");
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/snapshots/7/restore"), "\"expect_epoch\":8"));
+	_cleanup_run_ struct run given = bgctl(stand_in_url(), "restore 7 --expect-epoch 5");
+	expect(&given, 0, NULL);
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/snapshots/7/restore"), "\"expect_epoch\":5"));
+	_cleanup_run_ struct run dry = bgctl(stand_in_url(), "restore 7 --dry-run");
+	expect(&dry, 3, "100 are never given");
+	expect(&dry, 3, "the restore of snapshot 7 would not start");
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/snapshots/7/restore"), "\"dry_run\":true"));
+	_cleanup_run_ struct run none = bgctl(stand_in_url(), "restore 7 --yes");
+	expect(&none, 2, "bgctl snapshots");
+	_cleanup_run_ struct run word = bgctl(stand_in_url(), "restore yesterday --yes");
+	expect(&word, 2, "\"yesterday\" is no epoch");
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -588,6 +652,8 @@ int main(void)
 		TEST(test_init),
 		TEST(test_abort_hold_release),
 		TEST(test_history),
+		TEST(test_snapshots),
+		TEST(test_restore),
 		TEST(test_hostile_daemon),
 		TEST(test_instances),
 		TEST(test_errors),

@@ -71,6 +71,17 @@ static const struct command {
 	 "--json has every step, time and offset of each.\n"},
 	{"instances", cmd_instances, "read", 0, 0, O_JSON_, "", "every instance, where it is and how it does",
 	 ""},
+	{"snapshots", cmd_snapshots, "read", 0, 1, O_LIMIT | O_JSON_, "[EPOCH]",
+	 "the offsets that were handed over, by epoch",
+	 "Without an epoch the list, newest first; with one its offsets.\n"},
+	{"restore", cmd_restore, "operate", 1, 1,
+	 O_YES | O_WAIT | O_DRY_RUN | O_FORCE | O_REASON | O_EXPECT | O_JSON_, "EPOCH",
+	 "process again from the offsets of a snapshot on",
+	 "A switch to the colour that is not active, which begins at the snapshot's\n"
+	 "offsets: records are given again on purpose, so --yes or --expect-epoch is\n"
+	 "needed; --dry-run counts them. Records that retention has removed, or that a\n"
+	 "snapshot ahead would skip, are no-go; --force passes over that, within the log.\n"
+	 "`bgctl switch` then goes back to the other colour and takes the place along.\n"},
 	{"tail", cmd_tail, "read", 0, 0, O_SINCE | O_LIMIT | O_JSON_, "", "what happens, as it happens",
 	 "Every change of phase and of an instance, how switches end, holds, troubles; of\n"
 	 "all switches, or of the one that -s names. A lost connection is made again, and\n"
@@ -138,13 +149,14 @@ static const struct {
 	 "  --resubscribe       topics or ordinals differ: let the group rebalance\n"},
 	{O_REASON, V_REASON, "  --reason TEXT       kept in the record and the history\n"},
 	{O_EXPECT, V_EXPECT, "  --expect-epoch N    refused when the epoch is another one by now\n"},
-	{O_LIMIT, V_LIMIT, "  --limit N           at most so many (1-1000; history: 20)\n"},
+	{O_LIMIT, V_LIMIT, "  --limit N           at most so many (1-1000; lists: 20)\n"},
 	{O_SINCE, V_SINCE, "  --since ID          first what came after this event (0: all that is kept)\n"},
 	{O_WATCH, V_WATCH, "  --watch             stay, and show it anew when it changes\n"},
 	{O_INTERVAL, V_INTERVAL, "  --interval TIME     with --watch: at least so often (default 1 s)\n"},
-	{O_YES, V_YES, "  --yes               yes, do it\n"},
+	{O_YES, V_YES, "  --yes               yes: records are to be given again\n"},
 	{O_CONFIG_DIR, V_CONFIG_DIR,
-	 "  --config-dir DIR    where the INI files are (default " BG_SYSCONFDIR ")\n"},
+	 "  --config-dir DIR    where the INI files are (default:\n"
+	 "                      " BG_SYSCONFDIR ")\n"},
 	{O_JSON_, V_JSON, "  --json              the daemon's answer as JSON\n"},
 };
 

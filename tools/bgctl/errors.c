@@ -22,6 +22,7 @@ static const struct {
 	{"uninitialised", CTL_NO_GO, "`bgctl init` activates the first colour (bgctl init --help)"},
 	{"already_initialised", CTL_NO_GO, "use `bgctl switch`"},
 	{"nothing_to_abort", CTL_NO_GO, "no switch is running; `bgctl rollback` goes back after one"},
+	{"unknown_snapshot", CTL_USAGE, "`bgctl snapshots` lists those there are"},
 	{"overloaded", CTL_UNREACHABLE, "try again in a moment"},
 	{"store", CTL_FAILED, "its log says what is wrong with the record of truth or its disk"},
 	{"not_leader", CTL_UNREACHABLE, "ask the leader: set BG_SOCKET to its address"},

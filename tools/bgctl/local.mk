@@ -9,7 +9,7 @@ bgctl_SOURCES = tools/bgctl/main.c tools/bgctl/cmd.c tools/bgctl/cmd.h tools/bgc
 	tools/bgctl/cmd_status.c tools/bgctl/cmd_switch.c tools/bgctl/cmd_version.c
 bgctl_SOURCES += tools/bgctl/sse.c tools/bgctl/sse.h tools/bgctl/follow.c tools/bgctl/follow.h tools/bgctl/cmd_tail.c
 bgctl_SOURCES += tools/bgctl/watch.c tools/bgctl/status.h tools/bgctl/screen.c tools/bgctl/screen.h
-bgctl_SOURCES += tools/bgctl/cmd_doctor.c tools/bgctl/doctor.h tools/bgctl/doctor_table.c tools/bgctl/doctor_run.c \
+bgctl_SOURCES += tools/bgctl/cmd_snapshots.c tools/bgctl/cmd_doctor.c tools/bgctl/doctor.h tools/bgctl/doctor_table.c tools/bgctl/doctor_run.c \
 	tools/bgctl/doctor_gather.c tools/bgctl/doctor_host.c tools/bgctl/doctor_machine.c \
 	tools/bgctl/doctor_switch.c tools/bgctl/doctor_broker.c
 bgctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools

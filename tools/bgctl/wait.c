@@ -259,3 +259,30 @@ int ctl_command(struct ctl *c, const char *tail, struct json_object *body, const
 	fprintf(c->out, "\n  next: `bgctl status`, or ask with --wait\n");
 	return CTL_DONE;
 }
+
+int ctl_dry_run(struct ctl *c, const char *tail, struct json_object *body, const char *what)
+{
+	_cleanup_json_ struct json_object *b = body;
+	_cleanup_free_ char *path = NULL;
+	_cleanup_answer_ struct ctl_answer a = {0};
+	int rc = ctl_need_name(c);
+
+	if (rc)
+		return rc;
+	bg_json_add_bool(b, "dry_run", true);
+	path = ctl_path(c, tail);
+	ctl_call(c, "POST", path, b, 60000, &a);
+	rc = ctl_check(c, &a);
+	if (rc)
+		return rc;
+	if (c->json) {
+		out_json(c, a.json);
+		return ctl_outcome_exit(a.json);
+	}
+	ctl_print_rules(c, bg_json_get(a.json, "rules"), true);
+	rc = ctl_outcome_exit(a.json);
+	out_word(c, rc == CTL_DONE ? "go" : "no-go");
+	fprintf(c->out, ": %s %s would %sstart; nothing was changed\n", what, c->args[0],
+		rc == CTL_DONE ? "" : "not ");
+	return rc;
+}
