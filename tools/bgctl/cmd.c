@@ -88,9 +88,10 @@ static const struct command {
 	 "what happened meanwhile is shown. --json: one object a line. SIGINT ends it.\n"},
 	{"doctor", cmd_doctor, "read", 0, 0, O_CONFIG_DIR | O_JSON_, "",
 	 "what is wrong, what it means, what to do",
-	 "This host (files, sockets, disk, clock, daemons), every switch or the one that -s\n"
-	 "names, and its brokers. Exit status 0: nothing to mend; 1: something is; 4: the\n"
-	 "daemon cannot be reached (the host is looked at all the same). Changes nothing.\n"},
+	 "This host (files, sockets, disk, clock, daemons), every switch or the one\n"
+	 "that -s names, and its brokers. Exit status 0: nothing to mend; 1: something is;\n"
+	 "4: the daemon cannot be reached (the host is looked at all the same). Changes\n"
+	 "nothing.\n"},
 	{"version", cmd_version, "none", 0, 0, O_JSON_, "", "the version of bgctl", ""},
 };
 
