@@ -17,8 +17,8 @@ struct sw_union_in {
 	size_t n_answers;
 	const struct bg_offs *committed[2]; /* by group; NULL: not read */
 	const struct bg_offs *handed;       /* what was handed over last; may be NULL */
-	const struct bg_offs *restored;     /* of the snapshot that is gone back to; may be NULL */
 	const struct bg_offs *initial;      /* where partitions start that nobody knows; may be NULL */
+	const struct bg_offs *restored;     /* of the snapshot that is gone back to; may be NULL */
 };
 
 struct sw_union_out {
