@@ -12,6 +12,7 @@
 #include "consumerd/commands_int.h"
 #include "consumerd/commit.h"
 #include "consumerd/source.h"
+#include "consumerd/spare.h"
 #include "consumerd/start.h"
 
 bool con_target_ok(struct con *c, struct bg_http_req *r, struct json_object *body)
@@ -251,24 +252,37 @@ struct prepared {
 	struct con *c;
 	struct con_cmd *cmd;
 	int64_t epoch;
+	bool ranges_known;
 };
+
+static void answer_now(void *arg)
+{
+	struct prepared *p = arg;
+	struct con *c = p->c;
+
+	for (struct con_cmd *cmd = c->commands ? c->commands->head : NULL; cmd; cmd = cmd->next)
+		if (cmd == p->cmd && cmd->kind == CON_CMD_PREPARE && cmd->epoch == p->epoch) {
+			answer_prepared(cmd, p->ranges_known);
+			con_cmd_end(cmd);
+			break;
+		}
+	free(p);
+}
 
 static void ranges_read(void *arg, const struct bg_err *err, const struct bg_offs *offs)
 {
 	struct prepared *p = arg;
 	struct con *c = p->c;
 
+	p->ranges_known = !err;
 	if (!err)
 		con_ranges_set(c, offs);
 	else
 		con_error(c, err->code, "cannot read the log ranges: %s", err->msg);
-	for (struct con_cmd *cmd = c->commands ? c->commands->head : NULL; cmd; cmd = cmd->next)
-		if (cmd == p->cmd && cmd->kind == CON_CMD_PREPARE && cmd->epoch == p->epoch) {
-			answer_prepared(cmd, !err);
-			con_cmd_end(cmd);
-			break;
-		}
-	free(p);
+	if (c->cfg.mode == CON_TAKEOVER)
+		con_spare_refresh(c, answer_now, p);
+	else
+		answer_now(p);
 }
 
 static void warmed(void *arg, const struct bg_err *err, const struct bg_offs *offs)

@@ -210,8 +210,11 @@ static const struct bg_field pause_fields[] = {
 	{NULL},
 };
 static const struct bg_field resume_fields[] = {
-	TARGET,   {"epoch", BG_J_INT, false, 1, INT64_MAX / 2, NULL},
-	DEADLINE, {"offsets", BG_J_OBJECT, false, 0, 0, NULL},
+	TARGET,
+	{"epoch", BG_J_INT, false, 1, INT64_MAX / 2, NULL},
+	DEADLINE,
+	{"offsets", BG_J_OBJECT, false, 0, 0, NULL},
+	{"resubscribe", BG_J_BOOL, false, 0, 0, NULL},
 	{NULL},
 };
 static const struct bg_field target_fields[] = {TARGET, {NULL}};

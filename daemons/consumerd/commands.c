@@ -126,6 +126,7 @@ static struct con_cmd *new_cmd(struct con *c, struct bg_http_req *r, enum con_cm
 	cmd->kind = kind;
 	cmd->epoch = bg_json_int(b, "epoch", 0);
 	cmd->has_offsets = offsets != NULL;
+	cmd->resubscribe = bg_json_bool(b, "resubscribe", false);
 	cmd->eager = !strcmp(bg_json_str(b, "answer", "committed"), "eager");
 	cmd->named = bg_json_get(b, "incarnation")
 			     ? (strcmp(bg_json_str(b, "incarnation", ""), c->incarnation) ? -1 : 1)
@@ -190,6 +191,7 @@ static void carry_out_resume(struct con *c, struct con_cmd *cmd)
 		return;
 	}
 	c->commands->start_commit = true;
+	c->resubscribe = cmd->resubscribe && c->cfg.mode == CON_TAKEOVER;
 	con_event(c, CON_EV_RESUME, "resume");
 }
 

@@ -16,7 +16,7 @@ struct con_cmd {
 	enum con_side side;
 	int64_t epoch; /* 0: none */
 	int named;     /* incarnation: 1 ours, 0 none, -1 another's */
-	bool eager, has_offsets, admitted;
+	bool eager, has_offsets, resubscribe, admitted;
 	bool last_call; /* the handler was asked to let go */
 	struct bg_offs offsets;
 	int64_t started_us, deadline_us;

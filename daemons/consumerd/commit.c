@@ -239,7 +239,8 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 		con_ledger_offsets(c, "commit_refused", &m->sent, rd_kafka_err2name(err));
 		/* Of a paused member in takeover: whoever was resumed has our id by now. The offsets are handed over. */
 		if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID && con_seat_loses_quietly(m->seat))
-			bg_log(BG_INFO, "commit", "%s was taken over before its last commit", m->seat->static_id);
+			bg_log(BG_INFO, "commit", "%s was taken over before its last commit",
+			       m->seat->static_id);
 		else
 			con_error(c, "commit", "commit failed: %s", rd_kafka_err2str(err));
 		if (err == RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID) {

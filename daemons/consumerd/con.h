@@ -71,6 +71,7 @@ struct con {
 	int64_t work_epoch; /* the epoch it is ACTIVE (or DRAINING) under: *from* keeps its old one after prepare */
 	int64_t since_real_us, since_us;
 	uint64_t seq;     /* grows with every change that status shows */
+	bool resubscribe; /* the start under way makes the group rebalance when it is done (takeover) */
 	bool local_pause; /* a pause without epoch is in force */
 	bool stopping;    /* SIGTERM */
 	bool held;        /* stall guard: nothing is handed out, no command carried out */

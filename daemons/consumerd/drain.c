@@ -132,6 +132,8 @@ void con_commands_started(struct con *c, rd_kafka_resp_err_t err)
 	if (!err)
 		c->commands->start_commit = false;
 	if (c->state == CON_ACTIVE && !err)
+		con_source_resubscribe(c);
+	if (c->state == CON_ACTIVE && !err)
 		end_resumes(c, con_answer_resumed);
 	else if (c->state == CON_ACTIVE)
 		con_error(c, "start_commit", "the commit of the start failed: %s", rd_kafka_err2str(err));

@@ -342,23 +342,24 @@ void con_source_drop_fatal(struct con *c)
 	bg_loop_defer(c->loop, replace_later, c);
 }
 
-void con_seat_join(struct con_seat *s)
+bool con_seat_subscribe(struct con_seat *s, const char *const *names, size_t n)
 {
-	const struct con_config *g = &s->c->cfg;
-	rd_kafka_topic_partition_list_t *topics;
+	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)n);
 	rd_kafka_resp_err_t err;
 
-	if (!s->h || s->subscribed)
-		return;
-	topics = rd_kafka_topic_partition_list_new((int)g->ntopics);
-	for (size_t i = 0; i < g->ntopics; i++)
-		rd_kafka_topic_partition_list_add(topics, g->topics[i], RD_KAFKA_PARTITION_UA);
+	for (size_t i = 0; i < n; i++)
+		rd_kafka_topic_partition_list_add(topics, names[i], RD_KAFKA_PARTITION_UA);
 	err = rd_kafka_subscribe(s->h->rk, topics);
 	rd_kafka_topic_partition_list_destroy(topics);
 	if (err)
 		con_error(s->c, "subscribe", "cannot subscribe: %s", rd_kafka_err2str(err));
-	else
-		s->subscribed = true;
+	return !err;
+}
+
+static void join(struct con_seat *s)
+{
+	if (s->h && !s->subscribed)
+		s->subscribed = con_seat_subscribe(s, s->c->cfg.topics, s->c->cfg.ntopics);
 }
 
 void con_source_join(struct con *c)
@@ -366,7 +367,7 @@ void con_source_join(struct con *c)
 	if (c->cfg.mode == CON_TAKEOVER)
 		return;
 	for (size_t i = 0; i < c->source->n; i++)
-		con_seat_join(&c->source->seats[i]);
+		join(&c->source->seats[i]);
 }
 
 bool con_source_joined(const struct con *c)

@@ -51,6 +51,12 @@ bool con_source_taken(const struct con *c);
 void con_source_drop_fatal(struct con *c);
 /* Takeover: the start was cancelled. A join under way is given up; who has joined is a paused member. */
 void con_source_cancel(struct con *c);
+/*
+ * Takeover, asked by the resume: the seats have joined with a part of their topics, and now say them all. A member that
+ * joins with a static id is given what the old one had, whatever it subscribes to; only a change makes the group share
+ * out anew, new topics too. Does nothing otherwise.
+ */
+void con_source_resubscribe(struct con *c);
 /* Once a second. Takeover: a paused member that nobody takes over lets go. */
 void con_source_tick(struct con *c);
 bool con_source_busy(const struct con *c); /* the worker uses a handle: the process cannot leave yet */

@@ -28,6 +28,7 @@ struct con_seat {
 	struct con_handle *spare; /* takeover: what joins next, never a member yet */
 	struct con_commits *commits;
 	bool joined, subscribed, fatal;
+	bool partly; /* subscribed to a part of the topics: con_source_resubscribe */
 	int64_t replaced_us;
 	int64_t rejoin_us; /* partitions were let go and the group is joined anew since; 0: it is not */
 	struct bg_timer *replace_timer;
@@ -76,8 +77,8 @@ void con_seat_fatal(struct con_seat *s);
 void con_seat_fenced(struct con_seat *s, const char *cause);
 /* Takeover: losing the identity now is the normal course of a switch and no state. */
 bool con_seat_loses_quietly(const struct con_seat *s);
-/* Subscribe with the present handle, unless it is done already. */
-void con_seat_join(struct con_seat *s);
+/* Subscribe with the present handle. False: it was refused, which is said. */
+bool con_seat_subscribe(struct con_seat *s, const char *const *names, size_t n);
 /* The seat whose present handle this is; NULL: of an old one. */
 struct con_seat *con_seat_of(const struct con *c, const rd_kafka_t *rk);
 bool con_seat_rejoining(const struct con_seat *s);

@@ -181,6 +181,7 @@ void con_spare_free(struct con *c)
 {
 	(void)c;
 	m.freed = true;
+	tell_waiters();
 	bg_timer_free(m.timer);
 	m.timer = NULL;
 }

@@ -89,6 +89,7 @@ struct json_object *con_status_json(struct con *c)
 	add_membership(c, o);
 	bg_json_add_bool(o, "connected", c->connected);
 	bg_json_add_bool(o, "joined", con_source_joined(c));
+	bg_json_add_bool(o, "warm", con_source_warm(c));
 	bg_json_add_bool(o, "resuming", c->state == CON_RESUMING);
 	bg_json_add_bool(o, "local_pause", c->local_pause);
 	for (size_t i = 0; i < c->parts.n; i++)

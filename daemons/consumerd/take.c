@@ -17,6 +17,7 @@
 #include "config.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -27,6 +28,44 @@
 
 #define SPARE_AFTER_US 200000 /* a new spare is made when the switch is over */
 #define BEATS          3      /* of a paused member that nobody takes over */
+
+static bool is_topic(const struct con *c, const char *name)
+{
+	for (size_t i = 0; i < c->cfg.ntopics; i++)
+		if (!strcmp(c->cfg.topics[i], name))
+			return true;
+	return false;
+}
+
+static void join(struct con_seat *s)
+{
+	struct con *c = s->c;
+	const char *first = c->cfg.ntopics > 1 ? c->cfg.topics[0] : NULL;
+
+	s->partly = false;
+	/* Some topic to begin with that is not the whole: the old side's, or one of several. */
+	for (size_t i = 0; c->resubscribe && i < c->handed.n; i++)
+		if (!is_topic(c, c->handed.v[i].topic))
+			first = c->handed.v[i].topic;
+	s->partly = c->resubscribe && first;
+	s->subscribed = s->partly ? con_seat_subscribe(s, &first, 1)
+				  : con_seat_subscribe(s, c->cfg.topics, c->cfg.ntopics);
+}
+
+void con_source_resubscribe(struct con *c)
+{
+	c->resubscribe = false;
+	for (size_t i = 0; i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+
+		if (!s->h || !s->partly || !s->joined)
+			continue;
+		s->partly = false;
+		bg_log(BG_NOTICE, "resubscribe", "%s makes the group share out its topics anew",
+		       s->static_id);
+		con_seat_subscribe(s, c->cfg.topics, c->cfg.ntopics);
+	}
+}
 
 bool con_source_take(struct con *c)
 {
@@ -43,7 +82,7 @@ bool con_source_take(struct con *c)
 		}
 		con_handle_end(c, con_handle_detach(s));
 		con_handle_seat(s, h);
-		con_seat_join(s);
+		join(s);
 	}
 	src->taken = true;
 	con_spare_later(c, SPARE_AFTER_US);
