@@ -9,6 +9,9 @@ setup_file() {
 	BG_INSTANCES=(blue-0 green-0 green-1)
 	BG_STRATEGY=C BG_ORDINALS='blue-0:0,1' BG_SWITCH_INI=$'soak = 300 ms\ndrain-timeout = 2 s' \
 		BG_KAFKA=$'session.timeout.ms = 6000\nheartbeat.interval.ms = 1000' file_env
+	# A process that has no state of its own takes only a resume by its name: all have been active once.
+	switch_done green
+	switch_done blue
 }
 
 # `order INSTANCE pause|resume|prepare JSON-MEMBERS`: to the instance itself.
@@ -33,10 +36,10 @@ quiet_since() {
 		[ "$(bg_status_of "$i" .warm)" = true ] || return 1
 	done
 }
-# Green takes over at the epoch given; its answers in ANSWER0 and ANSWER1.
+# Green takes over at the epoch given; the answer of green-0 in ANSWER0.
 green_takes() {
 	order green-0 resume "\"epoch\":$1,\"deadline_ms\":5000" && assert_http 200 && ANSWER0=$HTTP_BODY
-	order green-1 resume "\"epoch\":$1,\"deadline_ms\":5000" && assert_http 200 && ANSWER1=$HTTP_BODY
+	order green-1 resume "\"epoch\":$1,\"deadline_ms\":5000" && assert_http 200
 	bg_is green-0 ACTIVE && bg_is green-1 ACTIVE
 }
 
@@ -106,25 +109,6 @@ bg_status_is() { [ "$(bg_status_of "$1" "$2")" = true ]; }
 	bg_works blue
 }
 
-@test "an identity in use: FENCED, said so, no ping-pong; only a higher epoch ends it" {
-	local g
-	alone
-	green_takes $((E + 1)) # nobody has paused blue: what a misconfigured host does
-	await 10 bg_is blue-0 FENCED
-	bg_status blue-0
-	jq -e '.cause == "identity_in_use" and .assignment == [] and .joined == false' <<<"$HTTP_BODY"
-	order blue-0 resume "\"epoch\":$E"
-	assert_http 409 stale_epoch
-	sleep 2
-	bg_is blue-0 FENCED
-	bg_is green-0 ACTIVE && bg_is green-1 ACTIVE
-	ok blue-0 pause "\"epoch\":$((E + 1))"
-	ok green-0 pause "\"epoch\":$((E + 2))"
-	ok green-1 pause "\"epoch\":$((E + 2))"
-	ok blue-0 resume "\"epoch\":$((E + 2))"
-	await 10 bg_works blue
-}
-
 @test "a paused member that nobody takes over lets go" {
 	alone
 	ok blue-0 pause "\"epoch\":$((E + 1))"
@@ -152,6 +136,28 @@ bg_status_is() { [ "$(bg_status_of "$1" "$2")" = true ]; }
 	bg_is blue-0 ACTIVE
 }
 
+@test "nothing lost, nothing twice, never both active" { prove; }
+
+# Below, nobody has paused or fenced the old side, so that both work for a moment: no verdict.
+@test "an identity in use: FENCED, said so, no ping-pong; only a higher epoch ends it" {
+	local g
+	alone
+	green_takes $((E + 1)) # nobody has paused blue: what a misconfigured host does
+	await 10 bg_is blue-0 FENCED
+	bg_status blue-0
+	jq -e '.cause == "identity_in_use" and .assignment == [] and .joined == false' <<<"$HTTP_BODY"
+	order blue-0 resume "\"epoch\":$E"
+	assert_http 409 stale_epoch
+	sleep 2
+	bg_is blue-0 FENCED
+	bg_is green-0 ACTIVE && bg_is green-1 ACTIVE
+	ok blue-0 pause "\"epoch\":$((E + 1))"
+	ok green-0 pause "\"epoch\":$((E + 2))"
+	ok green-1 pause "\"epoch\":$((E + 2))"
+	ok blue-0 resume "\"epoch\":$((E + 2))"
+	await 10 bg_works blue
+}
+
 @test "a frozen owner wakes up after a takeover: its first commit is refused, and it hands out nothing more" {
 	local before
 	alone
@@ -164,5 +170,3 @@ bg_status_is() { [ "$(bg_status_of "$1" "$2")" = true ]; }
 	sleep 1
 	assert_eq "records of the fenced one" "$(bg_records_total blue-0)" "$before"
 }
-
-@test "nothing lost, nothing twice, never both active" { prove 20; }
