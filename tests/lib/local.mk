@@ -15,3 +15,9 @@ tests_lib_bg_outsider_LDADD = $(RDKAFKA_LIBS)
 noinst_PROGRAMS += tests/lib/bg-relay
 tests_lib_bg_relay_SOURCES = tests/lib/bg-relay.c
 tests_lib_bg_relay_LDADD = $(EVENT_LIBS)
+# Only in a build with --enable-sanitizers=thread, where everything links it.
+if BG_TSAN
+noinst_LIBRARIES += libbgtsan.a
+endif
+EXTRA_LIBRARIES = libbgtsan.a
+libbgtsan_a_SOURCES = tests/lib/tsan-threads.c

@@ -5,8 +5,6 @@
 set -euo pipefail
 
 BG_JOBS=$(nproc)
-# Unit tests that also run under valgrind: those of the code that takes bytes and memory apart.
-BG_VALGRIND=(test_conf test_json test_statefile test_offsets test_units)
 
 part_deps() {
 	attempt "deps: Debian packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_CHECKS[@]}" \
@@ -116,30 +114,6 @@ part_unit() {
 	run_unit unit "$RUN_DIR/build-plain"
 }
 
-part_sanitize() {
-	local t
-	attempt "sanitize: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SANITIZE[@]}"
-	passed || return 0
-	# Without -Werror: instrumented code makes gcc warn of what cannot happen.
-	need_build sanitizers --enable-sanitizers CFLAGS='-g -O1'
-	passed || return 0
-	export ASAN_OPTIONS=detect_leaks=1:strict_string_checks=1 UBSAN_OPTIONS=print_stacktrace=1
-	run_unit sanitize "$RUN_DIR/build-sanitizers"
-	unset ASAN_OPTIONS UBSAN_OPTIONS
-	need_plain
-	passed || return 0
-	for t in "${BG_VALGRIND[@]}"; do
-		attempt "valgrind: $t" under_valgrind "$t"
-	done
-}
-
-under_valgrind() {
-	cd "$RUN_DIR/build-plain"
-	make "tests/unit/$1"
-	top_srcdir=$SRC top_builddir=$PWD valgrind -q --error-exitcode=99 --leak-check=full \
-		--errors-for-leak-kinds=definite --child-silent-after-fork=yes "tests/unit/$1"
-}
-
 # Runs a script that ends with `N passed, N failed`, shows its ok/FAILED lines and adds its figures to ours.
 counted() {
 	local name=$1 log rc=0 last
@@ -169,31 +143,40 @@ part_model() {
 	counted model "$SRC/tests/model/run.sh" ci
 }
 
-# bats in TAP; a skipped test counts as failed, for here nothing may be missing.
 part_system() {
-	local line files=() f
+	local files=() f
 	attempt "system: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SYSTEM[@]}"
 	passed || return 0
 	need_failpoints
 	passed || return 0
 	for f in ${BG_FILES:-}; do files+=("$SRC/tests/system/${f%.bats}.bats"); done
 	[ ${#files[@]} -gt 0 ] || files=("$SRC"/tests/system/*.bats)
-	export BG_BUILD=$RUN_DIR/build-failpoints BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/system
+	run_bats system "$RUN_DIR/build-failpoints" "${files[@]}"
+}
+
+# `run_bats LABEL BUILD [OPTION…] FILE…`: bats in TAP, its scratch folder is named as the label; a skipped test counts
+# as failed, for here nothing may be missing.
+run_bats() {
+	local line before=$FAILED
+	BATS_LABEL=$1 BATS_SEEN=0 BATS_PLANNED=0
+	export BG_BUILD=$2 BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/$1
+	shift 2
 	rm -rf "$BG_SYSTEM_DIR"
 	mkdir -p "$BG_SYSTEM_DIR"
 	while IFS= read -r line; do
 		tap_line "$line"
 	done < <(
 		rc=0
-		bats --formatter tap --timing "${files[@]}" 2>"$RUN_DIR/log/bats.stderr" </dev/null || rc=$?
+		bats --formatter tap --timing "$@" 2>"$RUN_DIR/log/bats-$BATS_LABEL.stderr" </dev/null || rc=$?
 		echo "bats-status $rc"
 	)
 	if [ "$BATS_PLANNED" -eq 0 ] || [ "$BATS_SEEN" -ne "$BATS_PLANNED" ]; then
-		result fail "system: $BATS_SEEN of $BATS_PLANNED planned tests ended" "$RUN_DIR/log/bats.stderr"
+		result fail "$BATS_LABEL: $BATS_SEEN of $BATS_PLANNED planned tests ended" "$RUN_DIR/log/bats-$BATS_LABEL.stderr"
 	fi
-	[ "$FAILED" -gt 0 ] || rm -rf "$BG_SYSTEM_DIR"
+	[ "$FAILED" -gt "$before" ] || rm -rf "$BG_SYSTEM_DIR"
 }
 
+BATS_LABEL=system
 BATS_SEEN=0
 BATS_PLANNED=0
 tap_line() {
@@ -201,11 +184,11 @@ tap_line() {
 	printf '%s\n' "$line" >>"$RUN_DIR/log/bats.tap"
 	case $line in
 	1..*) BATS_PLANNED=${line#1..} ;;
-	"ok "*"# skip"*) result fail "system: ${line#ok * } (skipped)" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
-	"ok "*) result ok "system: ${line#ok * }" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
-	"not ok "*) result fail "system: ${line#not ok * }" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
+	"ok "*"# skip"*) result fail "$BATS_LABEL: ${line#ok * } (skipped)" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
+	"ok "*) result ok "$BATS_LABEL: ${line#ok * }" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
+	"not ok "*) result fail "$BATS_LABEL: ${line#not ok * }" && BATS_SEEN=$((BATS_SEEN + 1)) ;;
 	"bats-status 0") ;;
-	"bats-status "*) [ "$FAILED" -gt 0 ] || result fail "system: bats ended with ${line#bats-status }" ;;
+	"bats-status "*) [ "$FAILED" -gt 0 ] || result fail "$BATS_LABEL: bats ended with ${line#bats-status }" ;;
 	"#"*) echo "        | ${line#\#}" ;;
 	esac
 }
