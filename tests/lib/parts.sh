@@ -212,12 +212,15 @@ part_bench() {
 }
 
 part_nightly() {
-	attempt "nightly: packages" bg_deps_install gcc libc6-dev "${BG_DEPS_MODEL[@]}"
+	attempt "nightly: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_MODEL[@]}" "${BG_DEPS_SANITIZE[@]}" \
+		"${BG_DEPS_SYSTEM[@]}"
 	passed || return 0
 	need_tree
 	passed || return 0
 	counted model-nightly "$SRC/tests/model/run.sh" nightly
 	BG_FUZZ_SECONDS=${BG_FUZZ_SECONDS:-60} BG_FUZZ_SEED=${BG_FUZZ_SEED:-0} BG_FUZZ_CORPUS=$BG_CACHE/fuzz part_fuzz
+	need_plain
+	! passed || valgrind_system
 	BG_REPEAT=${BG_REPEAT:-10} part_system
 	part_bench gap
 }
