@@ -33,6 +33,7 @@ struct con_commits {
 	bool outstanding;
 	bool again; /* asked for while one was outstanding */
 	int64_t sent_us, last_us;
+	int64_t waiting_us; /* the first that is not acknowledged was sent then; 0: none is */
 	struct waiter now[MAX_WAITERS], next[MAX_WAITERS];
 	size_t nnow, nnext;
 	struct bg_offs sent;
@@ -107,6 +108,7 @@ void con_commit_detach(struct con_commits *m)
 	m->queue = NULL;
 	m->rk = NULL;
 	m->outstanding = m->again = m->mirror = false;
+	m->waiting_us = 0;
 	bg_offs_free(&m->sent);
 	bg_offs_free(&m->carried);
 	answer(m->now, &m->nnow, RD_KAFKA_RESP_ERR__DESTROY);
@@ -152,6 +154,19 @@ int64_t con_commit_last_us(const struct con *c)
 	for (size_t i = 0; c->source && i < c->source->n; i++)
 		last = BG_MAX(last, c->source->seats[i].commits->last_us);
 	return last;
+}
+
+int64_t con_commit_waiting_us(const struct con *c)
+{
+	int64_t now = bg_now_us(), longest = 0;
+
+	for (size_t i = 0; c->source && i < c->source->n; i++) {
+		int64_t since = c->source->seats[i].commits->waiting_us;
+
+		if (since)
+			longest = BG_MAX(longest, now - since);
+	}
+	return longest;
 }
 
 static bool retriable(rd_kafka_resp_err_t err)
@@ -233,6 +248,7 @@ static void on_commit(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 		note_committed(m);
 		con_ledger_offsets(c, "commit_ok", &m->sent, NULL);
 		bg_backoff_reset(&m->backoff);
+		m->waiting_us = 0;
 		c->connected = true;
 		answer(m->now, &m->nnow, err);
 	} else {
@@ -336,11 +352,14 @@ static void send_commit(struct con_commits *m)
 	l = build(m, force);
 	if (!l->cnt) {
 		rd_kafka_topic_partition_list_destroy(l);
+		m->waiting_us = 0;
 		answer(m->now, &m->nnow, RD_KAFKA_RESP_ERR_NO_ERROR);
 		return;
 	}
 	m->outstanding = true;
 	m->sent_us = bg_now_us();
+	if (!m->waiting_us)
+		m->waiting_us = m->sent_us;
 	con_ledger_offsets(c, "commit", &m->sent, NULL);
 	err = rd_kafka_commit_queue(m->rk, l, m->queue, on_commit, m);
 	rd_kafka_topic_partition_list_destroy(l);

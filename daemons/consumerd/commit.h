@@ -41,6 +41,8 @@ bool con_commit_dirty(const struct con *c);
 bool con_commit_proof_pending(const struct con *c);
 /* The last commit's round trip (of the seats' the longest), microseconds; 0: none yet. */
 int64_t con_commit_last_us(const struct con *c);
+/* For how long some seat has had a commit that is not acknowledged, tried again or not; 0: none. */
+int64_t con_commit_waiting_us(const struct con *c);
 /* Call now and then (timer): commits when there is something. */
 void con_commit_tick(struct con *c);
 

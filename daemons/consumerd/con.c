@@ -41,7 +41,7 @@ bool con_working(const struct con *c)
 
 bool con_may_hand_out(const struct con *c)
 {
-	return c->state == CON_ACTIVE && !c->held && !c->stopping;
+	return c->state == CON_ACTIVE && !c->held && !c->cut && !c->stopping;
 }
 
 static void run_queue(void *arg)

@@ -19,7 +19,7 @@
 #include "consumerd/lifecycle.h"
 #include "consumerd/parts.h"
 
-enum con_mode { CON_TAKEOVER, CON_HANDOVER, CON_PLAIN };
+enum con_mode { CON_HANDOVER, CON_TAKEOVER, CON_PLAIN };
 
 #define CON_SEATS_MAX 64 /* ordinals of one instance */
 
@@ -75,7 +75,8 @@ struct con {
 	bool local_pause; /* a pause without epoch is in force */
 	bool stopping;    /* SIGTERM */
 	bool held;        /* stall guard: nothing is handed out, no command carried out */
-	bool connected;   /* the broker has answered and does */
+	bool cut; /* takeover: the broker does not confirm commits, so that we might be fenced: nothing is handed out */
+	bool connected; /* the broker has answered and does */
 
 	char cause[64]; /* of FENCED or FAILED */
 	char last_error[256];
@@ -94,6 +95,7 @@ struct con {
 	struct con_hello *hello;
 	struct con_meters *meters;
 	uint64_t records_total, bytes_total, errors_total;
+	uint64_t joins, identities_lost; /* takeover: seats that joined, that were taken over or fenced */
 };
 
 /* con.c: the one setter of the state. Runs the table, logs old -> new, does the action. */

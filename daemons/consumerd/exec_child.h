@@ -66,7 +66,7 @@ int exec_child_start(struct exec_child *ch, const struct exec_command *cmd, stru
 /* As much as goes in now; 0: on_room is called when more does. -EPIPE: it has closed its input. */
 ssize_t exec_child_write(struct exec_child *ch, const void *data, size_t len);
 bool exec_child_deaf(const struct exec_child *ch); /* it has closed its input */
-void exec_child_close_in(struct exec_child *ch); /* end of input */
+void exec_child_close_in(struct exec_child *ch);   /* end of input */
 /* Read what is there now. */
 void exec_child_read_out(struct exec_child *ch);
 void exec_child_signal(struct exec_child *ch, int signo); /* to the whole group */

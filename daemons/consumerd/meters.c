@@ -8,12 +8,14 @@
 #include "common/mem.h"
 #include "consumerd/commit.h"
 #include "consumerd/mirror.h"
+#include "consumerd/source.h"
 
 struct con_meters {
 	struct bg_series *records, *bytes, *errors, *skipped, *repeats, *in_flight, *epoch, *active_color,
 		*latency, *connected, *commit, *mirrored, *last_mirror;
 	struct bg_metric *state, *version, *lag, *position, *committed;
 	struct bg_series *lag_sum;
+	struct bg_series *joins, *lost, *warm, *members; /* takeover; else NULL */
 	int64_t last_us;
 	uint64_t last_records, last_bytes;
 	double records_per_s, bytes_per_s, handler_us;
@@ -50,6 +52,16 @@ static void scrape_parts(struct con *c)
 	bg_series_set(m->lag_sum, sum);
 }
 
+static void scrape_seats(struct con *c)
+{
+	struct con_meters *m = c->meters;
+
+	bg_series_add(m->joins, (double)c->joins - bg_series_value(m->joins));
+	bg_series_add(m->lost, (double)c->identities_lost - bg_series_value(m->lost));
+	bg_series_set(m->warm, c->source && con_source_warm(c));
+	bg_series_set(m->members, (double)con_source_members(c));
+}
+
 static void on_scrape(void *arg)
 {
 	struct con *c = arg;
@@ -71,6 +83,8 @@ static void on_scrape(void *arg)
 					con_state_name((enum con_state)s), NULL),
 			      c->state == (enum con_state)s);
 	scrape_parts(c);
+	if (m->joins)
+		scrape_seats(c);
 }
 
 static struct bg_metric *gauge(struct con *c, const char *name, const char *help)
@@ -87,6 +101,18 @@ static struct bg_series *labelled(struct con *c, struct bg_metric *f)
 static struct bg_series *counter(struct con *c, const char *name, const char *help)
 {
 	return labelled(c, bg_metric(c->metrics, BG_COUNTER, name, help));
+}
+
+static void init_seats(struct con *c)
+{
+	struct con_meters *m = c->meters;
+
+	m->joins = counter(c, "bg_consumer_joins_total",
+			   "Joins of the group with a static id, one for each ordinal.");
+	m->lost = counter(c, "bg_consumer_identities_lost_total",
+			  "Static ids that another member took: the other colour at a switch, or a fencing.");
+	m->warm = labelled(c, gauge(c, "bg_consumer_spare_warm", "1 while every spare handle is warm."));
+	m->members = labelled(c, gauge(c, "bg_consumer_members", "Ordinals that are members of the group."));
 }
 
 void con_meters_init(struct con *c)
@@ -124,6 +150,8 @@ void con_meters_init(struct con *c)
 			       c->cfg.instance, NULL);
 	m->position = gauge(c, "bg_consumer_position_offset", "Next offset to be handed out.");
 	m->committed = gauge(c, "bg_consumer_committed_offset", "Committed offset.");
+	if (c->cfg.mode == CON_TAKEOVER)
+		init_seats(c);
 	m->last_us = bg_now_us();
 	bg_metrics_on_scrape(c->metrics, on_scrape, c);
 }

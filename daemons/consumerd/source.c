@@ -201,6 +201,7 @@ void con_seat_fenced(struct con_seat *s, const char *cause)
 	if (!s->h || s->fatal)
 		return;
 	s->fatal = true;
+	c->identities_lost++;
 	c->held = true;
 	bg_strlcpy(c->source->cause, cause, sizeof c->source->cause);
 	bg_loop_defer(c->loop, fenced_now, c);

@@ -22,6 +22,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "consumerd/commit.h"
+#include "consumerd/dispatch.h"
 #include "consumerd/probe.h"
 #include "consumerd/source_int.h"
 #include "consumerd/spare.h"
@@ -83,6 +84,7 @@ bool con_source_take(struct con *c)
 		con_handle_end(c, con_handle_detach(s));
 		con_handle_seat(s, h);
 		join(s);
+		c->joins++;
 	}
 	src->taken = true;
 	con_spare_later(c, SPARE_AFTER_US);
@@ -118,13 +120,33 @@ void con_source_cancel(struct con *c)
 		con_source_drop_fatal(c);
 }
 
-void con_source_tick(struct con *c)
+/*
+ * Who is cut off from the broker, but does not stand still, does not hear that he is fenced: whoever fences waits for
+ * his heartbeat only. So a commit that is not acknowledged for a third of a heartbeat stops the handing out; with the
+ * second between two commits and that between two looks it is less than the heartbeat.
+ */
+static void look_for_cut(struct con *c)
+{
+	bool cut = con_working(c) && con_commit_waiting_us(c) > con_source_heartbeat_ms(c) * 1000 / 3;
+
+	if (cut == c->cut)
+		return;
+	if (cut)
+		con_error(c, "cut_off",
+			  "the broker does not confirm commits: nothing is handed out until it does");
+	c->cut = cut;
+	con_changed(c);
+	if (!cut)
+		con_dispatch_all(c);
+}
+
+static void let_go(struct con *c)
 {
 	int64_t us = con_source_heartbeat_ms(c) * 1000 * BEATS;
 	bool any = false;
 
-	if (c->cfg.mode != CON_TAKEOVER || c->state != CON_PAUSED || bg_now_us() - c->since_us < us ||
-	    c->parts.in_flight || con_commit_proof_pending(c))
+	if (c->state != CON_PAUSED || bg_now_us() - c->since_us < us || c->parts.in_flight ||
+	    con_commit_proof_pending(c))
 		return;
 	for (size_t i = 0; i < c->source->n; i++)
 		if (c->source->seats[i].h)
@@ -135,10 +157,27 @@ void con_source_tick(struct con *c)
 	con_source_drop_fatal(c);
 }
 
+void con_source_tick(struct con *c)
+{
+	if (c->cfg.mode != CON_TAKEOVER)
+		return;
+	look_for_cut(c);
+	let_go(c);
+}
+
 bool con_source_busy(const struct con *c)
 {
 	(void)c;
 	return con_probe_busy() || con_spare_busy();
+}
+
+size_t con_source_members(const struct con *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; c->source && i < c->source->n; i++)
+		n += c->source->seats[i].h && c->source->seats[i].joined;
+	return n;
 }
 
 bool con_source_warm(const struct con *c)

@@ -26,3 +26,7 @@ UNIT_TESTS_CONSUMERD += tests/unit/test_joining
 tests_unit_test_joining_SOURCES = tests/unit/test_joining.c
 tests_unit_test_joining_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_joining_LDADD = libconsumerd.a $(UNIT_LIBS)
+UNIT_TESTS_CONSUMERD += tests/unit/test_takeover
+tests_unit_test_takeover_SOURCES = tests/unit/test_takeover.c
+tests_unit_test_takeover_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_takeover_LDADD = libconsumerd.a $(UNIT_LIBS)
