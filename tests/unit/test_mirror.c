@@ -31,6 +31,7 @@ static int fresh(void **state)
 {
 	(void)state;
 	memset(&c, 0, sizeof c);
+	c.cfg.mode = CON_HANDOVER;
 	c.cfg.color = BG_GREEN;
 	con_parts_init(&c.parts);
 	p = con_part_get(&c.parts, "orders", 0);

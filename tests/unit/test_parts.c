@@ -224,6 +224,7 @@ struct world {
 static void world(struct world *w)
 {
 	memset(w, 0, sizeof *w);
+	w->c.cfg.mode = CON_HANDOVER;
 	con_parts_init(&w->c.parts);
 	w->p = con_part_get(&w->c.parts, "orders", 0);
 	w->p->assigned = true;
@@ -253,6 +254,11 @@ static void no_start_from_a_guess(void **state)
 	o = bg_offs_find(&w.own, "orders", 0);
 	o->mirrored = true; /* a mirrored commit is never of this epoch */
 	assert_int_equal(con_choose(&w.c, w.p, 7, &w.own, false).verdict, CON_CHOICE_NONE);
+	o->mirrored = false;
+	o->epoch = 5;
+	assert_int_equal(con_choose(&w.c, w.p, 7, &w.own, false).verdict, CON_CHOICE_NONE);
+	w.c.cfg.mode = CON_TAKEOVER; /* one group: its commit of any epoch says where */
+	assert_int_equal(con_choose(&w.c, w.p, 7, &w.own, false).verdict, CON_CHOICE_OK);
 	world_end(&w);
 }
 
