@@ -146,6 +146,7 @@ bg_write_producerd() {
 		bootstrap.servers = $BG_BOOTSTRAP
 		linger.ms = 1
 		acks = all
+		reconnect.backoff.max.ms = 1000
 	END
 }
 
