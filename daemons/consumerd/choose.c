@@ -25,7 +25,10 @@ static void check_range(const struct con *c, const struct con_part *p, struct co
 	growth = bg_now_us() - r->epoch;
 	ch->low = r->offset;
 	ch->high = r->floor;
-	if (ch->offset < r->offset)
+	if (ch->offset < r->offset && c->tun.skip_lost) {
+		ch->lost_from = ch->offset;
+		ch->offset = r->offset;
+	} else if (ch->offset < r->offset)
 		ch->verdict = CON_CHOICE_RANGE;
 	else if (ch->offset > r->floor + growth)
 		ch->verdict = CON_CHOICE_RANGES;
@@ -36,7 +39,7 @@ static struct con_choice choose_plain(const struct con *c, const struct con_part
 {
 	const struct bg_off *o = bg_offs_find(own, p->topic, p->partition);
 	const struct bg_off *r = bg_offs_find(&c->ranges, p->topic, p->partition);
-	struct con_choice ch = {.verdict = CON_CHOICE_OK};
+	struct con_choice ch = {.verdict = CON_CHOICE_OK, .lost_from = -1};
 
 	if (p->started || p->position >= 0) {
 		ch.offset = p->position;
@@ -58,8 +61,11 @@ struct con_choice con_choose(const struct con *c, const struct con_part *p, int6
 {
 	const struct bg_off *o = bg_offs_find(own, p->topic, p->partition);
 	const struct bg_off *h = bg_offs_find(&c->handed, p->topic, p->partition);
-	struct con_choice ch = {
-		.verdict = CON_CHOICE_OK, .offset = p->position, .epoch = p->epoch, .own = true};
+	struct con_choice ch = {.verdict = CON_CHOICE_OK,
+				.offset = p->position,
+				.epoch = p->epoch,
+				.own = true,
+				.lost_from = -1};
 	bool allowed = (adopt && p->started) || (h && h->offset >= 0) ||
 		       (p->position >= 0 && p->started && p->epoch == epoch);
 

@@ -17,6 +17,7 @@ struct con_choice {
 	int64_t offset, epoch;
 	bool own; /* its own position: goes on where it is */
 	int64_t low, high;
+	int64_t lost_from; /* on-data-loss = skip: the log has deleted from here up to `offset`; -1: nothing */
 };
 
 /*

@@ -50,6 +50,7 @@ struct con_tunables {
 	int64_t drain_timeout_us, commit_interval_us, stall_guard_us;
 	int64_t mirror_interval_us; /* 0: off */
 	int max_in_flight;
+	bool skip_lost; /* on-data-loss = skip */
 };
 
 struct con {
@@ -96,6 +97,7 @@ struct con {
 	struct con_meters *meters;
 	uint64_t records_total, bytes_total, errors_total;
 	uint64_t joins, identities_lost; /* takeover: seats that joined, that were taken over or fenced */
+	uint64_t lost_total;             /* deleted by the log before they were processed */
 };
 
 /* con.c: the one setter of the state. Runs the table, logs old -> new, does the action. */

@@ -46,6 +46,8 @@ static const struct bg_conf_key table[] = {
 	 "auto: once an epoch was accepted, a resume needs one. no: nothing then protects from two active colours."},
 	{"consumer", "initial-offset", BG_CONF_ENUM, "fail", 0, 0, "earliest|latest|fail", 0,
 	 "Mode plain: where a partition without a commit starts."},
+	{"consumer", "on-data-loss", BG_CONF_ENUM, "fail", 0, 0, "fail|skip", BG_CONF_RELOAD,
+	 "When the log deleted records before they were processed: fail stops and says which; skip counts them and goes on where the log begins."},
 	{"consumer", "url", BG_CONF_STRING, NULL, 0, 0, NULL, 0,
 	 "Where controllers reach this instance, said in hello; unset: http.listen, or the control socket."},
 	{"handler:log", "path", BG_CONF_STRING, "-", 0, 0, NULL, 0,
@@ -247,6 +249,7 @@ void con_conf_tune(struct con *c, const struct bg_conf *conf)
 {
 	c->tun.drain_timeout_us = bg_conf_int(conf, "consumer", "drain-timeout");
 	c->tun.commit_interval_us = bg_conf_int(conf, "consumer", "commit-interval");
+	c->tun.skip_lost = !strcmp(bg_conf_str(conf, "consumer", "on-data-loss"), "skip");
 	c->tun.mirror_interval_us = bg_conf_int(conf, "consumer", "mirror-interval");
 	c->tun.stall_guard_us = bg_conf_int(conf, "consumer", "stall-guard");
 	c->tun.max_in_flight = (int)bg_conf_int(conf, "consumer", "max-in-flight");

@@ -20,6 +20,7 @@
 #include "consumerd/handler.h"
 #include "consumerd/hello.h"
 #include "consumerd/ledger.h"
+#include "consumerd/loss.h"
 #include "consumerd/meters.h"
 #include "consumerd/mirror.h"
 #include "consumerd/source.h"
@@ -242,6 +243,7 @@ static int start_kafka(struct bg_daemon *d, struct bg_err *err)
 		return -EIO;
 	con_source_join(c);
 	con_mirror_init(c);
+	con_loss_init(c);
 	con_hello_init(c);
 	m.second = bg_timer_new(c->loop, every_second, c);
 	m.commit = bg_timer_new(c->loop, commit_due, c);
@@ -262,6 +264,7 @@ static void stop_kafka(struct bg_daemon *d)
 	bg_timer_free(m.refresh);
 	con_hello_free(c);
 	con_mirror_free(c);
+	con_loss_free(c);
 	con_start_free(c);
 	con_source_free(c);
 	bg_aux_free(c->aux);
@@ -279,6 +282,7 @@ static void reload(struct bg_daemon *d, const struct bg_conf *conf)
 {
 	con_conf_tune(d->state, conf);
 	con_mirror_tune(d->state);
+	con_loss_tune(d->state);
 	con_api_reload(d->state, conf);
 }
 

@@ -16,6 +16,8 @@
 #define O_CLOEXEC 0
 #endif
 
+#define SKIP_MAX 1000000 /* offsets that one line may skip: bg-verify takes no more */
+
 struct con_ledger {
 	int fd;
 	struct bg_buf buf;
@@ -145,6 +147,23 @@ void con_ledger_offsets(struct con *c, const char *ev, const struct bg_offs *off
 	bg_buf_printf(&l->buf, "\"offs\":%s}\n", bg_json_text(j));
 	json_object_put(j);
 	con_ledger_flush(c);
+}
+
+void con_ledger_skip(struct con *c, const struct con_part *p, int64_t first, int64_t last, const char *reason)
+{
+	struct con_ledger *l = c->ledger;
+
+	if (!l)
+		return;
+	for (int64_t to; first <= last; first = to + 1) {
+		to = BG_MIN(last, first + SKIP_MAX - 1);
+		bg_buf_printf(&l->buf,
+			      "{\"t\":%lld,%s,\"ev\":\"skip\",\"e\":%lld,\"tp\":\"%s\",\"p\":%d,\"o\":%lld",
+			      (long long)bg_now_us() * 1000, l->head, (long long)c->work_epoch, p->topic,
+			      p->partition, (long long)first);
+		bg_buf_printf(&l->buf, ",\"last\":%lld,\"reason\":\"%s\"}\n", (long long)to, reason);
+		con_ledger_flush(c);
+	}
 }
 
 void con_ledger_state(struct con *c, const char *from, const char *to)

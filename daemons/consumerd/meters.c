@@ -12,7 +12,7 @@
 
 struct con_meters {
 	struct bg_series *records, *bytes, *errors, *skipped, *repeats, *in_flight, *epoch, *active_color,
-		*latency, *connected, *commit, *mirrored, *last_mirror;
+		*latency, *connected, *commit, *mirrored, *last_mirror, *deleted;
 	struct bg_metric *state, *version, *lag, *position, *committed;
 	struct bg_series *lag_sum;
 	struct bg_series *joins, *lost, *warm, *members; /* takeover; else NULL */
@@ -72,6 +72,7 @@ static void on_scrape(void *arg)
 	bg_series_add(m->errors, (double)c->errors_total - bg_series_value(m->errors));
 	bg_series_add(m->mirrored, (double)con_mirror_total(c) - bg_series_value(m->mirrored));
 	bg_series_set(m->last_mirror, (double)con_mirror_last_real_us(c) / 1e6);
+	bg_series_add(m->deleted, (double)c->lost_total - bg_series_value(m->deleted));
 	bg_series_set(m->in_flight, c->parts.in_flight);
 	bg_series_set(m->epoch, (double)con_epochs_highest(&c->ep));
 	bg_series_set(m->connected, c->connected);
@@ -135,6 +136,10 @@ void con_meters_init(struct con *c)
 		labelled(c, gauge(c, "kafka_consumer_active_color", "1 while this instance is ACTIVE."));
 	m->commit =
 		labelled(c, gauge(c, "bg_consumer_last_commit_seconds", "Round trip of the last commit."));
+	m->deleted = bg_series(bg_metric(c->metrics, BG_COUNTER, "bg_consumer_records_lost_total",
+					 "Offsets that the log deleted before they were processed."),
+			       "switch", c->cfg.sw, "color", bg_color_name(c->cfg.color), "instance",
+			       c->cfg.instance, "reason", "retention", NULL);
 	m->mirrored = counter(
 		c, "bg_consumer_mirrored_commits_total",
 		"Commits of the other colour's group that were mirrored into the own one while PAUSED, one for each partition.");

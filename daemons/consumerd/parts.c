@@ -363,7 +363,7 @@ void con_part_take_away(struct con_parts *ps, struct con_part *p)
 	ring_empty(p);
 	/* What is still in the handler may be done or not: only what was acknowledged counts. */
 	p->position = p->acked;
-	p->assigned = p->started = p->revoking = p->failed = p->dead = false;
+	p->assigned = p->started = p->revoking = p->failed = p->dead = p->hole = false;
 	p->mirrored = -1; /* the next owner may write over it */
 	p->why = 0;
 }

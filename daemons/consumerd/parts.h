@@ -55,6 +55,7 @@ struct con_part {
 	bool started;    /* positioned under the present work epoch */
 	bool told_first; /* first record of this epoch was shown */
 	bool failed;
+	bool hole; /* its next offset is not in the log: loss.c looks into it */
 	bool revoking;
 	bool dead;       /* its fetcher is, and could not be revived yet */
 	bool fresh;      /* assigned, and nothing has shown yet that its fetcher takes a seek (probe.c) */
@@ -68,6 +69,7 @@ struct con_part {
 	/* The group's commit when it is a mirrored one (mirror.c): never the own position, never "of this epoch". */
 	int64_t mirrored, mirrored_epoch; /* -1: none */
 	char mirrored_color[8];
+	int64_t lost_to;        /* deleted by the log, and counted, up to here */
 	int64_t fetch_next;     /* what was asked of Kafka: the lowest offset that may come */
 	int64_t gap_at, gap_to; /* the gap that is being asked for again; -1: none */
 	int gaps_confirmed;

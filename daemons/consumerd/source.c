@@ -12,6 +12,7 @@
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
 #include "consumerd/joining.h"
+#include "consumerd/loss.h"
 #include "consumerd/probe.h"
 #include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
@@ -41,15 +42,10 @@ static void on_error_message(struct con_seat *s, rd_kafka_message_t *msg)
 			con_source_revive(c, p);
 			break;
 		}
-		p->failed = true;
 		/* Fetched ahead of the start's decision: start.c asks again where it matters. */
-		if (c->state == CON_RESUMING)
-			break;
-		snprintf(c->cause, sizeof c->cause, "offset_out_of_range");
-		con_error(c, "offset_out_of_range", "%s [%d]: offset %lld is not in the log any more: %s",
-			  p->topic, p->partition, (long long)p->fetch_next, rd_kafka_message_errstr(msg));
-		con_source_pause(c, p, CON_WHY_FAULT);
-		con_event(c, CON_EV_BROKEN, "offset out of range");
+		p->failed = true;
+		if (c->state != CON_RESUMING)
+			con_loss_notice(c, p);
 		break;
 	default:
 		con_error(c, "kafka_error", "%s", rd_kafka_message_errstr(msg));

@@ -12,6 +12,7 @@
 #include "consumerd/commands.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/loss.h"
 #include "consumerd/mirror.h"
 #include "consumerd/reading.h"
 #include "consumerd/source.h"
@@ -377,6 +378,8 @@ static void start_committed(void *arg, rd_kafka_resp_err_t err)
 
 void con_start_part(struct con *c, struct con_part *p, const struct con_choice *ch, int64_t epoch)
 {
+	if (ch->lost_from >= 0)
+		con_loss_count(c, p, ch->lost_from, ch->offset);
 	if (p->out_head || ch->own)
 		p->epoch = epoch;
 	else
@@ -384,7 +387,7 @@ void con_start_part(struct con *c, struct con_part *p, const struct con_choice *
 	if (!p->pend_head && !p->out_head)
 		p->fetch_next = p->position;
 	p->started = true;
-	p->failed = false;
+	p->failed = p->hole = false;
 	p->told_first = false;
 	p->first_us = p->last_us = 0;
 	p->ahead_from = -1;

@@ -100,6 +100,7 @@ struct json_object *con_status_json(struct con *c)
 	bg_json_add_int(o, "records_total", (int64_t)c->records_total);
 	bg_json_add_int(o, "errors_total", (int64_t)c->errors_total);
 	con_meters_rates(c, o);
+	bg_json_add_int(o, "records_lost_total", (int64_t)c->lost_total);
 	bg_json_add_int(o, "mirrored_commits_total", con_mirror_total(c));
 	mirrored_us = con_mirror_last_real_us(c);
 	bg_json_add_str(o, "last_mirror",

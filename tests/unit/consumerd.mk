@@ -30,3 +30,7 @@ UNIT_TESTS_CONSUMERD += tests/unit/test_takeover
 tests_unit_test_takeover_SOURCES = tests/unit/test_takeover.c
 tests_unit_test_takeover_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_takeover_LDADD = libconsumerd.a $(UNIT_LIBS)
+UNIT_TESTS_CONSUMERD += tests/unit/test_loss
+tests_unit_test_loss_SOURCES = tests/unit/test_loss.c
+tests_unit_test_loss_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_loss_LDADD = libconsumerd.a $(UNIT_LIBS)

@@ -2,6 +2,7 @@
 /* Every fault the prover is for, seeded into an otherwise faultless run; and that run, which must be faultless. */
 #include "config.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/mem.h"
 #include "bg-verify/source.h"
 #include "verify_fixture.h"
 
@@ -676,6 +678,49 @@ static void test_skip(void **state)
 	fx_free(&x);
 }
 
+/* A hole that retention made is one line, however long it is. */
+static void test_skip_range(void **state)
+{
+	struct fx x;
+
+	(void)state;
+	fx_init(&x);
+	fx_instance(&x, "blue-0", "blue", 100);
+	fx_records(&x, 0, 1000, 1, 0, 0, 4);
+	fx_raw(&x, 0,
+	       "{\"t\":1100000,\"ev\":\"skip\",\"i\":\"blue-0\",\"c\":\"blue\",\"e\":1,\"tp\":\"orders\",\"p\":0,"
+	       "\"o\":5,\"last\":104,\"reason\":\"retention\"}\n");
+	fx_records(&x, 0, 1200, 1, 0, 105, 109);
+	fx_commit(&x, 0, 1300, 1, "commit_ok", 0, 110, 1);
+	assert_int_equal(fx_judge(&x, 1, 110), 1);
+	assert_int_equal(x.j->skipped, 100);
+	assert_int_equal(x.j->lost_n, 100);
+	assert_int_equal(x.j->lost_by_why[VF_TOLD], 100);
+	assert_int_equal(x.j->ahead_n, 0);
+	fx_free(&x);
+}
+
+static void test_a_skipped_range_is_bounded(void **state)
+{
+	static const struct {
+		const char *last;
+		int rc;
+	} rows[] = {{"10", 0}, {"1000009", 0}, {"9", -EINVAL}, {"1000010", -EINVAL}, {"\"x\"", -EINVAL}};
+
+	(void)state;
+	for (size_t i = 0; i < BG_ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text = bg_xasprintf(
+			"{\"t\":1,\"ev\":\"skip\",\"i\":\"blue-0\",\"c\":\"blue\",\"e\":1,\"tp\":\"orders\",\"p\":0,\"o\":10,\"last\":%s}",
+			rows[i].last);
+		struct bg_err err = BG_ERR_INIT;
+		struct vf_line l;
+
+		assert_int_equal(vf_line_parse(text, strlen(text), &l, &err), rows[i].rc);
+		if (!rows[i].rc)
+			vf_line_free(&l);
+	}
+}
+
 static void in(struct fx *x, int64_t t_us, int64_t o)
 {
 	fx_raw(x, 0,
@@ -893,6 +938,8 @@ int main(void)
 		cmocka_unit_test(test_expired),
 		cmocka_unit_test(test_overtaken_by_retention),
 		cmocka_unit_test(test_skip),
+		cmocka_unit_test(test_skip_range),
+		cmocka_unit_test(test_a_skipped_range_is_bounded),
 		cmocka_unit_test(test_asynchronous_handler),
 		cmocka_unit_test(test_numbers),
 		cmocka_unit_test(test_one_run),

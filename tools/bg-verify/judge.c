@@ -189,25 +189,32 @@ static bool is_loss(struct vf_str r)
 	       (r.len >= 4 && memcmp(r.s, "lost", 4) == 0);
 }
 
-static void on_skip(struct vf_judge *j, const struct vf_event *ev)
+static void skip_one(struct vf_judge *j, uint32_t part, int64_t offset, struct vf_str reason)
 {
-	const struct vf_line *l = ev->line;
-	uint32_t inc = vf_inc_of(j, ev);
-	uint32_t part = vf_part_find(j, &j->src[ev->source], l->topic.s, l->topic.len, l->partition);
 	struct vf_part *q = &j->parts[part];
-	uint32_t *entry = vf_map_at(&q->map, l->offset);
+	uint32_t *entry = vf_map_at(&q->map, offset);
 
-	(void)inc;
-	see_offset(q, l->offset);
 	if (!(*entry & VF_M_SKIP)) {
 		q->skipped++;
 		j->skipped++;
-		count_reason(j, l->reason);
-		if (is_loss(l->reason) && !(*entry & VF_M_SLOT))
-			vf_lose(j, part, l->offset, 1, VF_TOLD, 0, -1);
+		count_reason(j, reason);
+		if (is_loss(reason) && !(*entry & VF_M_SLOT))
+			vf_lose(j, part, offset, 1, VF_TOLD, 0, -1);
 	}
 	*entry |= VF_M_SKIP;
-	if (l->offset == q->frontier)
+}
+
+static void on_skip(struct vf_judge *j, const struct vf_event *ev)
+{
+	const struct vf_line *l = ev->line;
+	uint32_t part = vf_part_find(j, &j->src[ev->source], l->topic.s, l->topic.len, l->partition);
+	struct vf_part *q = &j->parts[part];
+
+	vf_inc_of(j, ev);
+	see_offset(q, l->offset);
+	for (int64_t o = l->offset; o <= l->last; o++)
+		skip_one(j, part, o, l->reason);
+	if (l->offset <= q->frontier)
 		advance(q);
 }
 

@@ -197,7 +197,8 @@ static int get_common(struct json_object *o, struct vf_line *l, struct bg_err *e
 	if (l->topic.len == 0)
 		return bg_err_set(err, -EINVAL, "bad_line", "\"tp\" is empty");
 	l->partition = (int32_t)part;
-	return 0;
+	l->last = l->offset;
+	return get_int(o, "last", false, l->offset, l->offset + VF_SKIP_MAX - 1, &l->last, err);
 }
 
 static int get_event(struct json_object *o, struct vf_line *l, struct bg_err *err)

@@ -32,6 +32,8 @@ struct vf_str { /* not terminated */
 	size_t len;
 };
 
+#define VF_SKIP_MAX 1000000 /* offsets that one line may skip */
+
 struct vf_line {
 	enum vf_kind kind;
 	enum bg_color color;
@@ -40,6 +42,7 @@ struct vf_line {
 	int64_t t;     /* CLOCK_MONOTONIC, ns */
 	int64_t epoch; /* -1: not given */
 	int64_t offset;
+	int64_t last;    /* SKIP: of a range that begins at offset */
 	int64_t seq;     /* bg-seq, -1: none */
 	int64_t real_us; /* START, 0: not given */
 	struct vf_str instance, topic, from, to, reason, boot, inc;
