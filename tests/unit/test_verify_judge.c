@@ -494,6 +494,35 @@ static void test_in_flight_of_a_lost_generation(void **state)
 	}
 }
 
+/* Frozen and fenced meanwhile: it hears of it when all is repeated, and is active again later as the same process. */
+static void test_in_flight_of_a_fenced_one(void **state)
+{
+	(void)state;
+	for (int fenced = 0; fenced < 2; fenced++) {
+		struct fx x;
+
+		fx_init(&x);
+		fx_instance(&x, "blue-0", "blue", 100);
+		fx_instance(&x, "green-0", "green", 100);
+		fx_state(&x, 0, 200, 1, "PAUSED", "ACTIVE");
+		fx_records(&x, 0, 1000, 1, 0, 0, 9);
+		fx_commit(&x, 0, 1050, 1, "commit_ok", 0, 5, 1);
+		fx_state(&x, 1, 1900, 2, "PAUSED", "ACTIVE");
+		fx_records(&x, 1, 2000, 2, 0, 5, 19);
+		fx_state(&x, 0, 3000, 2, "ACTIVE", fenced ? "FENCED" : "PAUSED");
+		fx_state(&x, 0, 3100, 2, "FENCED", "PAUSED");
+		fx_state(&x, 0, 4000, 3, "PAUSED", "ACTIVE");
+		fx_records(&x, 0, 5000, 3, 0, 20, 24);
+		fx_state(&x, 0, 6000, 4, "ACTIVE", "PAUSED");
+		fx_read(&x);
+		vf_judge_no_topic(x.j);
+		fx_finish(&x);
+		assert_int_equal(x.j->in_flight, fenced ? 5 : 0);
+		assert_int_equal(x.j->dup_n, fenced ? 0 : 5);
+		fx_free(&x);
+	}
+}
+
 /* What had been committed and is repeated is no in-flight, whoever died. */
 static void test_repeat_of_committed(void **state)
 {
@@ -930,6 +959,7 @@ int main(void)
 		cmocka_unit_test(test_wild_offsets),
 		cmocka_unit_test(test_in_flight),
 		cmocka_unit_test(test_in_flight_of_a_lost_generation),
+		cmocka_unit_test(test_in_flight_of_a_fenced_one),
 		cmocka_unit_test(test_repeat_of_committed),
 		cmocka_unit_test(test_repeat_across_colors),
 		cmocka_unit_test(test_epoch_of_both_colors),

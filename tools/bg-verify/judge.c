@@ -327,6 +327,27 @@ static void on_abandon(struct vf_judge *j, const struct vf_event *ev)
 	}
 }
 
+/*
+ * What a fenced one had processed last and committed to nobody is its in-flight: also what was repeated before it
+ * noticed (it was frozen, or cut off), and whether or not its own commit still was refused.
+ */
+static void on_fenced(struct vf_judge *j, uint32_t inc)
+{
+	int64_t epoch = -1;
+
+	for (size_t i = 0; i < j->n_slots; i++)
+		if (j->slots[i].inc == inc)
+			epoch = BG_MAX(epoch, j->slots[i].epoch);
+	for (size_t i = 0; i < j->n_slots; i++) {
+		struct vf_slot *a = &j->slots[i];
+
+		if (a->inc != inc || a->epoch != epoch)
+			continue;
+		a->taken = a->taken || a->dup_open > 0;
+		j->ips[a->ip].refused = true;
+	}
+}
+
 static void on_state(struct vf_judge *j, const struct vf_event *ev)
 {
 	uint32_t inc = vf_inc_of(j, ev);
@@ -336,6 +357,8 @@ static void on_state(struct vf_judge *j, const struct vf_event *ev)
 	x->has_state = true;
 	/* FENCED is no clean end: what it had acknowledged to nobody comes again elsewhere. */
 	x->working = state_is(to, "ACTIVE") || state_is(to, "DRAINING") || state_is(to, "FENCED");
+	if (state_is(to, "FENCED"))
+		on_fenced(j, inc);
 	if (state_is(to, "ACTIVE") && ev->line->epoch >= 0 && x->has_color)
 		vf_epoch_at(j, ev->line->epoch)->side[x->color].active = true;
 }
