@@ -41,10 +41,22 @@ static bool usurper_gone(const struct sw_inst *i, int64_t now_us)
 	return i->fenced_us && now_us - i->fenced_us >= FENCED_US;
 }
 
+/* It was started by a first activation that a person has aborted; the epoch that pauses it is durable. */
+static bool undone(const struct sw_switch *sw, const struct sw_inst *i)
+{
+	const struct sw_record *rec = &sw->rec;
+
+	return sw->state == SW_UNKNOWN && !sw->record_gone && sw->stored_revision == rec->revision &&
+	       strcmp(rec->outcome, "aborted") == 0 && i->reachable && i->epoch < rec->epoch &&
+	       (i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING);
+}
+
 enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst *i, int64_t now_us)
 {
 	const struct sw_record *rec = &sw->rec;
 
+	if (undone(sw, i))
+		return SW_WISH_PAUSE;
 	if (!at_rest(sw) || !i->reachable || rec->active == SW_NO_COLOR || i->state == SW_I_UNKNOWN)
 		return SW_WISH_NONE;
 	if (i->epoch > rec->epoch)

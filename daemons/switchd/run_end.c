@@ -164,16 +164,32 @@ void sw_do_end_aborted(struct sw_run *r)
 	sw_reconcile_all(r->sw);
 }
 
+static void on_lost_saved(void *arg, int rc, const struct bg_err *err)
+{
+	struct sw_switch *sw = arg;
+
+	(void)err;
+	if (sw->state != SW_UNKNOWN)
+		return;
+	if (rc < 0)
+		sw_record_save(sw, NULL, NULL); /* which is repeated */
+	sw_reconcile_all(sw);
+}
+
 void sw_do_end_lost(struct sw_run *r)
 {
 	struct sw_record *rec = &r->sw->rec;
+	const char *outcome = r->abort_wanted ? "aborted" : "failed";
 
 	rec->active = SW_NO_COLOR;
 	rec->desired_active[0] = rec->desired_active[1] = false;
 	rec->phase = SW_UNKNOWN;
-	record_outcome(r, "failed");
-	sw_record_save(r->sw, NULL, NULL);
-	sw_run_outcome(r, r->abort_wanted ? "aborted" : "failed");
+	/* What was started is paused again, at an epoch of its own, when that is durable: by the reconciliation. */
+	if (r->resumed && r->abort_wanted)
+		rec->epoch = BG_MAX(sw_highest_epoch(r->sw), r->seen_epoch) + 1;
+	record_outcome(r, outcome);
+	sw_record_save(r->sw, on_lost_saved, r->sw);
+	sw_run_outcome(r, outcome);
 	/* Some of to may work all the same: they are looked after as those are whose record was lost. */
 	if (r->resumed && !r->abort_wanted) {
 		r->sw->record_gone = true;
@@ -199,5 +215,5 @@ void sw_do_ask_person(struct sw_run *r)
 	bg_log_sw(
 		BG_ERROR, r->sw->cfg->name, "needs_person",
 		"%s cannot go on where it was: %s; choose where it starts with `bgctl init`, or switch to the other colour",
-		sw_color_name(r->from), keep);
+		sw_color_name(sw_run_asserts(r) ? r->to : r->from), keep);
 }

@@ -444,6 +444,14 @@ void sw_run_take_resume(struct sw_run *r, const struct sw_fan_result *res)
 	}
 }
 
+static bool all_out_of_range(const struct sw_fan_result *res)
+{
+	for (size_t i = 0; i < res->n; i++)
+		if (res->reply[i].verdict != SW_V_OUT_OF_RANGE)
+			return false;
+	return res->n > 0;
+}
+
 static void on_resumed(void *arg, const struct sw_fan_result *res)
 {
 	struct sw_run *r = arg;
@@ -454,7 +462,12 @@ static void on_resumed(void *arg, const struct sw_fan_result *res)
 	BG_FAILPOINT("switch.resume.after");
 	if (res->stale)
 		sw_run_stale(r, res->epoch, &res->err);
-	else if (!enough(r, res))
+	else if (sw_run_asserts(r) && all_out_of_range(res)) {
+		/* There is nothing to go back to, and the log does not come back. */
+		bg_strlcpy(r->sw->degraded, res->err.msg, sizeof(r->sw->degraded));
+		sw_run_note(r, &res->err);
+		sw_fire(r->sw, SW_EV_STUCK);
+	} else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
 	else {
 		bg_backoff_reset(&r->backoff);

@@ -286,7 +286,69 @@ static void one_out_of_range_does_not_either(void **state)
 	fake_await_state(f, SW_SOAKING);
 }
 
-static void nobody_in_range_is_tried_again(void **state)
+static void all_out_of_range(struct sw_inst *i, struct fake_say *say)
+{
+	(void)i;
+	say->verdict = SW_V_OUT_OF_RANGE;
+}
+
+/* The log does not come back: a person has to choose where blue starts. */
+static void nobody_in_range_needs_a_person(void **state)
+{
+	struct fake *f = *state;
+	struct sw_request rq = {.kind = SW_KIND_INIT, .to = BG_BLUE, .by = "test", .init_from = "earliest"};
+
+	assert_blue(f);
+	fake_answer(f, "resume", all_out_of_range);
+	assert_int_equal(f->sw->state, SW_NEEDS_PERSON);
+	assert_string_equal(outcome(f), "needs_person");
+	assert_string_equal(stored(f, "phase"), "NEEDS_PERSON");
+	assert_true(f->sw->degraded[0] != '\0');
+	for (int p = 0; p < 4; p++)
+		bg_offs_set(&f->ranges, "orders", p, 7, 0);
+	for (size_t k = 0; k < 4; k++)
+		f->sw->inst[k].state = SW_I_PAUSED;
+	f->sw->cfg->resume_us = 1000000;
+	sw_run_start(f->sw, &rq);
+	fake_all_well(f, SW_SOAKING);
+	assert_string_equal(stored(f, "active"), "blue");
+}
+
+/* What the first activation started is paused again, at an epoch that was made durable first; also after a restart. */
+static void an_aborted_init_pauses_what_it_started(void **state)
+{
+	struct fake *f = *state;
+	struct sw_request rq = {.kind = SW_KIND_INIT, .to = BG_BLUE, .by = "test", .init_from = "earliest"};
+	struct bg_err why = BG_ERR_INIT;
+	struct fake_call *c;
+
+	for (int p = 0; p < 4; p++)
+		bg_offs_set(&f->ranges, "orders", p, 7, 0);
+	fake_start(f);
+	sw_run_start(f->sw, &rq);
+	fake_answer(f, "prepare", NULL);
+	fake_answer(f, "pause", NULL);
+	fake_await(f, "resume");
+	f->sw->inst[0].state = SW_I_ACTIVE;
+	f->sw->inst[0].epoch = 1;
+	bg_err_set(&why, 0, "aborted", "aborted by test");
+	sw_run_abort(f->sw->run, &why);
+	assert_int_equal(f->sw->state, SW_UNKNOWN);
+	assert_string_equal(outcome(f), "aborted");
+	c = fake_await(f, "pause");
+	assert_int_equal(f->sw->stored_revision, f->sw->rec.revision);
+	assert_int_equal(c->order.epoch, 2);
+	assert_ptr_equal(c->order.only, &f->sw->inst[0]);
+	fake_answer(f, "pause", NULL);
+	assert_int_equal(sw_reconcile_wish(f->sw, &f->sw->inst[0], bg_now_us()), SW_WISH_NONE);
+	/* Whoever was active at no word of ours is not touched. */
+	f->sw->inst[2].state = SW_I_ACTIVE;
+	f->sw->inst[2].epoch = 2;
+	assert_int_equal(sw_reconcile_wish(f->sw, &f->sw->inst[2], bg_now_us()), SW_WISH_NONE);
+	f->sw->inst[2].state = SW_I_PAUSED;
+}
+
+static void refused_ones_are_tried_again(void **state)
 {
 	struct fake *f = *state;
 
@@ -345,7 +407,9 @@ int main(void)
 		T(trouble_that_is_over_is_not_said_any_more),
 		T(one_failed_does_not_keep_an_assertion_from_its_end),
 		T(one_out_of_range_does_not_either),
-		T(nobody_in_range_is_tried_again),
+		T(nobody_in_range_needs_a_person),
+		T(an_aborted_init_pauses_what_it_started),
+		T(refused_ones_are_tried_again),
 		T(verifying_that_is_repeated_slows_down_and_writes_once),
 		T(fenced_ones_are_given_a_newer_epoch),
 	};
