@@ -8,6 +8,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_conf \
 	tests/fuzz/fuzz_consumer_api \
 	tests/fuzz/fuzz_daemons \
+	tests/fuzz/fuzz_exec \
 	tests/fuzz/fuzz_http \
 	tests/fuzz/fuzz_json \
 	tests/fuzz/fuzz_ledger \
@@ -44,6 +45,11 @@ tests_fuzz_fuzz_daemons_SOURCES = tests/fuzz/fuzz_daemons.c
 tests_fuzz_fuzz_daemons_CPPFLAGS = $(FUZZ_DEFS)
 tests_fuzz_fuzz_daemons_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_daemons_LDADD = libconsumerd.a libswitchd.a $(PRODUCERD_LIBS)
+
+tests_fuzz_fuzz_exec_SOURCES = tests/fuzz/fuzz_exec.c tests/fuzz/fuzz.h
+tests_fuzz_fuzz_exec_CPPFLAGS = $(FUZZ_DEFS)
+tests_fuzz_fuzz_exec_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_exec_LDADD = libconsumerd.a $(BG_COMMON_LIBS)
 
 tests_fuzz_fuzz_http_SOURCES = tests/fuzz/fuzz_http.c
 tests_fuzz_fuzz_http_LDFLAGS = $(FUZZ_LINK)

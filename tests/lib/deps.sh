@@ -14,7 +14,7 @@ BG_DEPS_UNIT=(libcmocka-dev)
 BG_DEPS_SANITIZE=(libcmocka-dev libasan8 libubsan1 libtsan2 valgrind libc6-dbg libclang-rt-14-dev)
 BG_DEPS_FUZZ=(clang libclang-rt-14-dev libcmocka-dev)
 BG_DEPS_MODEL=(spin)
-BG_DEPS_SYSTEM=(bats jq curl procps prometheus openjdk-17-jre-headless maven)
+BG_DEPS_SYSTEM=(bats jq curl procps prometheus openjdk-17-jre-headless maven python3 nodejs)
 
 # Those of the named packages that are not installed, on stdout.
 bg_deps_missing() {

@@ -12,6 +12,7 @@
 #   BG_HANDOVER   committed (default) or eager;   BG_PARTITIONS  8;   BG_RATE  records/s, 2000
 #   BG_INSTANCES  the consumers, an array;   BG_ORDINALS  "green-0:0,1 …" for those with several (C)
 #   BG_RELAYED    consumers that bg-switchd reaches by a relay, whose process is NAME-relay: SIGSTOP cuts it
+#   BG_HANDLER    of the consumers, null; with exec BG_CONSUMER_INI ends with a [handler:exec] section
 #   BG_SWITCH_INI, BG_CONSUMER_INI  further lines of [switch:NAME] and [consumer]
 #   BG_HELD       partitions that a colour holds, when there are more topics
 # shellcheck disable=SC2034 # VERDICT is a result for the caller
@@ -72,7 +73,7 @@ bg_write_consumerd() {
 		switch = $BG_SWITCH
 		mode = $mode
 		topics = $BG_TOPIC
-		handler = null
+		handler = ${BG_HANDLER:-null}
 		state-dir = $BG_DIR/state/%i
 		${BG_CONSUMER_INI:-}
 		[ledger]

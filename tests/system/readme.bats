@@ -35,11 +35,15 @@ write_inis() {
 }
 
 @test "the INI files of the README pass the configuration test" {
-	local f
+	local f daemon
 	write_inis "$BG_DIR"
-	for f in consumerd switchd producerd; do
+	for f in own consumerd switchd producerd; do
 		[ -s "$BG_DIR/$f.ini" ]
-		run "$BG_BIN/bg-$f" -t -c "$BG_DIR/$f.ini" -i blue-0
+		daemon=bg-$f
+		[ "$f" != own ] || daemon=bg-consumerd
+		sed "s#/usr/share/doc/kafka-bluegreen/#$BG_SRC/#" "$BG_DIR/$f.ini" >"$BG_DIR/$f.moved"
+		mv "$BG_DIR/$f.moved" "$BG_DIR/$f.ini"
+		run "$BG_BIN/$daemon" -t -c "$BG_DIR/$f.ini" -i blue-0
 		echo "$f: $output"
 		[ "$status" -eq 0 ]
 	done
@@ -47,7 +51,7 @@ write_inis() {
 
 # A machine-wide installation in a test: the same text with its folders, broker and ports replaced.
 moved() {
-	sed -e "s#/etc/kafka-bluegreen#$BG_DIR#g" -e "s#/var/lib/kafka-bluegreen#$BG_DIR/state#g" \
+	sed -e "s#/usr/share/doc/kafka-bluegreen/#$BG_SRC/#g" -e "s#/etc/kafka-bluegreen#$BG_DIR#g" -e "s#/var/lib/kafka-bluegreen#$BG_DIR/state#g" \
 		-e "s#/run/kafka-bluegreen#$BG_DIR/run#g" -e "s#127\.0\.0\.1:9092#$BG_BOOTSTRAP#g" \
 		-e "s#127\.0\.0\.1:8080#127.0.0.1:$1#g; s#127\.0\.0\.1:8180#127.0.0.1:$2#g" \
 		-e "s#127\.0\.0\.1:8081#127.0.0.1:$3#g; s#127\.0\.0\.1:8084#127.0.0.1:$4#g"
