@@ -7,10 +7,11 @@
 
 #include "common/mem.h"
 
-/* Consecutive numbers lie side by side: there are no collisions but with records that are much older. */
+/* Fibonacci hashing: consecutive numbers are spread evenly, in runs that are short. Side by side they would make one
+ * long run, and each taking out would walk along it. */
 static size_t home(const struct exec_table *t, uint64_t n)
 {
-	return (size_t)n & (t->nhash - 1);
+	return (size_t)(n * UINT64_C(0x9e3779b97f4a7c15) >> 32) & (t->nhash - 1);
 }
 
 static void hash_add(struct exec_table *t, uint32_t slot)
