@@ -248,7 +248,7 @@ static int set_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *p
 		s->c = c;
 		s->ev = event_new(bg_loop_base(c->loop), fd, EV_PERSIST, on_socket_event, s);
 		if (!s->ev)
-			abort();
+			bg_fatal("watch a connection");
 		curl_multi_assign(c->multi, fd, s);
 	} else if (s->what == what) {
 		return 0;
@@ -290,7 +290,7 @@ struct bg_httpc *bg_httpc_new(struct bg_loop *l)
 	c->timer = bg_timer_new(l, on_timer, c);
 	c->check = event_new(bg_loop_base(l), -1, 0, on_check, c);
 	if (!c->multi || !c->check)
-		abort();
+		bg_fatal("make the HTTP client");
 	TAILQ_INIT(&c->calls);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETFUNCTION, set_socket);
 	curl_multi_setopt(c->multi, CURLMOPT_SOCKETDATA, c);
@@ -329,7 +329,7 @@ static void add_header(struct call *k, const char *line)
 	struct curl_slist *l = curl_slist_append(k->headers, line);
 
 	if (!l)
-		abort();
+		bg_fatal("make a header");
 	k->headers = l;
 }
 
@@ -443,7 +443,7 @@ uint64_t bg_httpc_send(struct bg_httpc *c, const struct bg_httpc_call *call, bg_
 	k->sent_us = bg_now_us();
 	k->easy = c->n_spare ? c->spare[--c->n_spare] : curl_easy_init();
 	if (!k->easy)
-		abort();
+		bg_fatal("make an HTTP call");
 	TAILQ_INSERT_TAIL(&c->calls, k, link);
 	set_common(k, call);
 	set_method(k, call->method);

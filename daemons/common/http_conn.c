@@ -263,7 +263,7 @@ struct http_listener *http_listener_new(struct bg_http_server *s, int fd)
 	l->retry = evtimer_new(base, on_retry, l);
 	l->lev = evconnlistener_new(base, NULL, NULL, LEV_OPT_CLOSE_ON_EXEC | LEV_OPT_CLOSE_ON_FREE, 0, fd);
 	if (!l->http || !l->retry || !l->lev || !evhttp_bind_listener(l->http, l->lev))
-		abort(); /* only memory can fail here */
+		bg_fatal("make the HTTP server");
 	evconnlistener_set_error_cb(l->lev, on_accept_error);
 	evhttp_set_allowed_methods(l->http, 0xffff);
 	evhttp_set_max_headers_size(l->http, HTTP_MAX_HEADERS);

@@ -181,7 +181,7 @@ static void answer(struct bg_http_req *r, int status, const char *type, const ch
 	buf = evbuffer_new();
 	/* evhttp would send the body of an answer to HEAD. */
 	if (!buf || (!r->head && evbuffer_add(buf, data, len) < 0))
-		abort();
+		bg_fatal("make an answer");
 	bg_log(BG_DEBUG, "http", "%s %s %d",
 	       r->head ? "HEAD" : http_method_name(evhttp_request_get_command(ev)),
 	       evhttp_request_get_uri(ev), status);
@@ -271,7 +271,7 @@ void http_req_shut_down(struct bg_http_req *r)
 			bg_http_set_header(r, "Connection", "close");
 			buf = evbuffer_new();
 			if (!buf || evbuffer_add(buf, text, r->head ? 0 : strlen(text)) < 0)
-				abort();
+				bg_fatal("make an answer");
 			evhttp_send_reply(r->ev, 503, NULL, buf);
 			evbuffer_free(buf);
 			http_conn_writing(c);
@@ -315,7 +315,7 @@ int bg_http_stream_send(struct bg_http_req *r, const char *data, size_t len)
 	}
 	buf = evbuffer_new();
 	if (!buf || evbuffer_add(buf, data, len) < 0)
-		abort();
+		bg_fatal("make an answer");
 	evhttp_send_reply_chunk(r->ev, buf);
 	evbuffer_free(buf);
 	http_conn_hold(c); /* evhttp has set its own callbacks */

@@ -33,7 +33,7 @@ struct bg_http_server *bg_http_server_new(struct bg_loop *l, const struct bg_htt
 	s->sweep = bg_timer_new(l, http_sweep, s);
 	s->work = event_new(bg_loop_base(l), -1, 0, http_work, s);
 	if (!s->work)
-		abort();
+		bg_fatal("make the HTTP server");
 	return s;
 }
 

@@ -12,6 +12,7 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 
 #define NAME_LIMIT 63
@@ -65,8 +66,7 @@ static void random_bytes(void *buf, size_t len)
 			if (errno == EINTR)
 				continue;
 			/* An id that is not random would make two processes one: rather none at all. */
-			perror("getrandom");
-			abort();
+			bg_fatal("get random bytes");
 		}
 		p += n;
 		len -= (size_t)n;

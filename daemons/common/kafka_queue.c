@@ -53,10 +53,8 @@ struct bg_kq *bg_kq_new(struct bg_loop *l, rd_kafka_queue_t *q, void (*fn)(void 
 
 	*k = (struct bg_kq){.q = q, .fn = fn, .arg = arg};
 	k->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (k->fd < 0) {
-		bg_log(BG_ERROR, "kafka_queue_failed", "cannot make an eventfd: %s", strerror(errno));
-		abort();
-	}
+	if (k->fd < 0)
+		bg_fatal("make an eventfd for a queue of Kafka");
 	k->watch = bg_watch_read(l, k->fd, on_readable, k);
 	k->timer = bg_timer_new(l, on_timer, k);
 	bg_timer_every(k->timer, POLL_US);

@@ -3,6 +3,7 @@
 
 #include "common/log.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -207,4 +208,10 @@ void bg_log_sw(enum bg_level level, const char *sw, const char *ev, const char *
 	va_start(ap, fmt);
 	vlog(level, sw, ev, fmt, ap);
 	va_end(ap);
+}
+
+_Noreturn void bg_fatal(const char *what)
+{
+	bg_log(BG_ERROR, "fatal", "cannot %s: %s", what, strerror(errno));
+	_exit(70); /* EX_SOFTWARE, as after a failed allocation */
 }

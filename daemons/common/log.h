@@ -18,4 +18,7 @@ void bg_log(enum bg_level level, const char *ev, const char *fmt, ...) __attribu
 void bg_log_sw(enum bg_level level, const char *sw, const char *ev, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 
+/* What cannot go on ends: says "cannot WHAT" with errno's text and exits with status 70. No core: it is no bug of ours. */
+_Noreturn void bg_fatal(const char *what);
+
 #endif

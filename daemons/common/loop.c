@@ -140,17 +140,15 @@ struct bg_loop *bg_loop_new(void)
 	signal(SIGPIPE, SIG_IGN);
 	cfg = event_config_new();
 	if (!cfg)
-		abort();
+		bg_fatal("make the event loop");
 	/* Pacing counts microseconds: no cached time, and a timerfd beneath. One thread: no locks. */
 	event_config_set_flag(cfg, EVENT_BASE_FLAG_PRECISE_TIMER | EVENT_BASE_FLAG_NO_CACHE_TIME |
 					   EVENT_BASE_FLAG_NOLOCK);
 	l->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
 	l->post_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (!l->base || l->post_fd < 0) {
-		bg_log(BG_ERROR, "loop_failed", "cannot make the event loop: %s", strerror(errno));
-		abort();
-	}
+	if (!l->base || l->post_fd < 0)
+		bg_fatal("make the event loop");
 	queue_init(&l->deferred);
 	queue_init(&l->posted);
 	pthread_mutex_init(&l->post_lock, NULL);

@@ -71,7 +71,7 @@ struct bg_timer *bg_timer_new(struct bg_loop *l, void (*fn)(void *arg), void *ar
 	*t = (struct bg_timer){.loop = l, .fn = fn, .arg = arg};
 	t->ev = evtimer_new(l->base, on_timer, t);
 	if (!t->ev)
-		abort();
+		bg_fatal("make a timer");
 	return t;
 }
 
@@ -132,7 +132,7 @@ void bg_loop_signal(struct bg_loop *l, int signo, void (*fn)(int signo, void *ar
 	*s = (struct sig){.next = l->signals, .loop = l, .signo = signo, .fn = fn, .arg = arg};
 	s->ev = evsignal_new(l->base, signo, on_signal, s);
 	if (!s->ev || event_add(s->ev, NULL) < 0)
-		abort();
+		bg_fatal("watch for a signal");
 	l->signals = s;
 }
 
@@ -153,10 +153,8 @@ static struct bg_watch *watch_new(struct bg_loop *l, int fd, short what, void (*
 
 	*w = (struct bg_watch){.loop = l, .fn = fn, .arg = arg, .on = true};
 	w->ev = event_new(l->base, fd, (short)(what | EV_PERSIST), on_watch, w);
-	if (!w->ev || event_add(w->ev, NULL) < 0) {
-		bg_log(BG_ERROR, "watch_failed", "cannot watch descriptor %d: %s", fd, strerror(errno));
-		abort();
-	}
+	if (!w->ev || event_add(w->ev, NULL) < 0)
+		bg_fatal("watch a descriptor");
 	return w;
 }
 

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/log.h"
 #include "common/mem.h"
 
 #define LABELS_MAX 16
@@ -209,10 +210,8 @@ struct bg_series *bg_series(struct bg_metric *f, ...)
 	s->family = f;
 	if (f->type == BG_HISTOGRAM)
 		s->bucket = bg_xcalloc(f->nbounds + 1, sizeof(s->bucket[0]));
-	if (!tsearch(s, &f->tree, compare_series)) {
-		fputs("out of memory for a metric\n", stderr);
-		abort();
-	}
+	if (!tsearch(s, &f->tree, compare_series))
+		bg_fatal("remember a metric");
 	f->nseries++;
 	return s;
 }

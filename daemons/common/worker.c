@@ -245,10 +245,8 @@ struct bg_worker *bg_worker_new(struct bg_loop *l, int threads)
 	pthread_cond_init(&w->ended, &attr);
 	pthread_condattr_destroy(&attr);
 	w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (w->wake_fd < 0) {
-		bg_log(BG_ERROR, "worker_failed", "cannot make an eventfd: %s", strerror(errno));
-		abort();
-	}
+	if (w->wake_fd < 0)
+		bg_fatal("make an eventfd for the workers");
 	w->wake = bg_watch_read(l, w->wake_fd, on_wake, w);
 	w->tick = bg_timer_new(l, on_tick, w);
 	w->refs = 1 + w->threads;
@@ -258,8 +256,8 @@ struct bg_worker *bg_worker_new(struct bg_loop *l, int threads)
 	for (int i = 0; i < w->threads; i++) {
 		rc = spawn(w, i);
 		if (rc < 0) {
-			bg_log(BG_ERROR, "worker_failed", "cannot start a worker thread: %s", strerror(-rc));
-			abort();
+			errno = -rc;
+			bg_fatal("start a worker thread");
 		}
 	}
 	pthread_sigmask(SIG_SETMASK, &old, NULL);

@@ -21,3 +21,9 @@ noinst_LIBRARIES += libbgtsan.a
 endif
 EXTRA_LIBRARIES = libbgtsan.a
 libbgtsan_a_SOURCES = tests/lib/tsan-threads.c
+# Preloaded by failcalls.sh; not linked with anything of ours, so it needs no libtool.
+noinst_DATA = tests/lib/bg-failcall.so
+CLEANFILES += tests/lib/bg-failcall.so
+EXTRA_DIST += tests/lib/bg-failcall.c tests/lib/failcalls.sh
+tests/lib/bg-failcall.so: tests/lib/bg-failcall.c
+	$(AM_V_CC)$(MKDIR_P) tests/lib && $(CC) -std=gnu17 -Wall -Wextra -Wno-missing-prototypes -O1 -g -fPIC -shared -o $@ $(top_srcdir)/tests/lib/bg-failcall.c -ldl

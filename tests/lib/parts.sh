@@ -219,6 +219,7 @@ part_nightly() {
 	passed || return 0
 	counted model-nightly "$SRC/tests/model/run.sh" nightly
 	BG_FUZZ_SECONDS=${BG_FUZZ_SECONDS:-60} BG_FUZZ_SEED=${BG_FUZZ_SEED:-0} BG_FUZZ_CORPUS=$BG_CACHE/fuzz part_fuzz
+	BG_FAILCALLS=all part_failcalls
 	need_plain
 	! passed || valgrind_system
 	BG_REPEAT=${BG_REPEAT:-10} part_system

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: Apache-2.0
-# The parts `sanitize` (ASan, UBSan, valgrind) and `tsan` of tests/run. Sourced by it; uses its result, attempt,
+# The parts `sanitize` (ASan, UBSan, valgrind), `tsan` and `failcalls` of tests/run. Sourced by it; uses its result, attempt,
 # RUN_DIR, here. A daemon's report goes to a file of its own (log_path): its exit status may be looked at by nobody.
 # shellcheck disable=SC2154 # variables shared with tests/run
 set -euo pipefail
@@ -145,4 +145,14 @@ tsan_unit() {
 	rm -f "$dir"/tests/unit/*.trs
 	make -k -j"$BG_JOBS" -C "$dir" check-TESTS TESTS="${BG_TSAN[*]/#/tests/unit/}" >"$log" 2>&1 </dev/null || true
 	count_cmocka tsan "$dir" || true
+}
+
+# ---- failcalls
+
+part_failcalls() {
+	attempt "failcalls: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SYSTEM[@]}"
+	passed || return 0
+	need_plain
+	passed || return 0
+	counted failcalls "$SRC/tests/lib/failcalls.sh" "$RUN_DIR/build-plain" "$RUN_DIR/failcalls" "${BG_FAILCALLS:-ci}"
 }

@@ -3,9 +3,11 @@
 
 #include "unit.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include "common/json.h"
 #include "common/log.h"
@@ -205,6 +207,27 @@ static void test_threads(void **state)
 	assert_int_equal(lines, 2000);
 }
 
+/* What the system refuses is no bug of ours: a word and a status, no signal. */
+static void test_fatal(void **state)
+{
+	_cleanup_free_ char *out = NULL;
+	int status;
+	pid_t pid;
+
+	(void)state;
+	catch_stderr();
+	pid = fork();
+	if (pid == 0) {
+		errno = EMFILE;
+		bg_fatal("make an eventfd");
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	out = got();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 70);
+	assert_non_null(strstr(out, "ev=fatal msg=\"cannot make an eventfd: Too many open files\""));
+}
+
 static void test_levels(void **state)
 {
 	(void)state;
@@ -224,6 +247,7 @@ int main(void)
 		cmocka_unit_test(test_context), cmocka_unit_test(test_json),
 		cmocka_unit_test(test_long),    cmocka_unit_test(test_journal),
 		cmocka_unit_test(test_threads), cmocka_unit_test(test_levels),
+		cmocka_unit_test(test_fatal),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
