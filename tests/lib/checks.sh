@@ -21,6 +21,7 @@ part_checks() {
 	need_plain
 	passed || return 0
 	attempt "checks: man pages name every key, and no other" check_man_keys
+	attempt "checks: bgctl.1 names every command and option, and no other" check_man_commands
 	attempt "checks: every example in etc/ passes -t" check_examples
 	attempt "checks: make distcheck" distcheck
 }
@@ -32,6 +33,7 @@ shell_files() {
 		find . -name '*.sh' -o -name '*.bash' -o -name '*.bats'
 		find . -type f ! -name '*.*' -size -256k -exec sh -c 'head -c 64 "$1" | head -n 1 | grep -q "^#!.*sh\$"' _ {} \; -print
 		find ./.ci -type f
+		find ./tools/bash-completion -type f
 	} | grep -vE '^\./(build-aux|autom4te\.cache|m4|configure|config\.)' | sort -u
 }
 
@@ -162,6 +164,32 @@ check_man_keys() {
 		diff "$work/$d.table" "$work/$d.pages" >"$work/$d.diff" || bad=1
 		sed -n -e "s/^</$d: not in the man page:/p" -e "s/^>/$d: in the man page only:/p" "$work/$d.diff"
 	done
+	return "$bad"
+}
+
+# Heads of a section of bgctl.1 in plain text, macros taken away.
+man_heads() {
+	sed -e 's/\\f[A-Z]//g' -e 's/\\-/-/g' -e 's/"//g' man/bgctl.1 | awk -v want="$1" '
+		/^\.SH / {inside = ($2 == want)}
+		/^\.T[PQ]/ {head = 1; next}
+		head && inside {sub(/^\.[BIR]+ /, ""); print}
+		{head = 0}'
+}
+
+check_man_commands() {
+	local c work=$RUN_DIR/man bad=0 bgctl=$RUN_DIR/build-plain/bgctl
+	mkdir -p "$work"
+	cd "$SRC"
+	"$bgctl" --help | sed -nE 's/^  ([a-z]+)( [^ ]+)? {2,}[^ ].*/\1/p' | sort -u >"$work/bgctl.commands"
+	{
+		"$bgctl" --help
+		while IFS= read -r c; do "$bgctl" "$c" --help; done <"$work/bgctl.commands"
+	} | sed -nE 's/^  (-[a-zA-Z], )?(--[a-z-]+).*/\2/p' | sort -u >"$work/bgctl.options"
+	man_heads COMMANDS | sed -E 's/ *, +/\n/g' | sed -nE 's/^([a-z]+).*/\1/p' | sort -u >"$work/bgctl.man-commands"
+	man_heads OPTIONS | grep -oE -- '--[a-z-]+' | sort -u >"$work/bgctl.man-options"
+	grep -q . "$work/bgctl.commands" && grep -q . "$work/bgctl.options" || bad=1
+	diff "$work/bgctl.commands" "$work/bgctl.man-commands" || bad=1
+	diff "$work/bgctl.options" "$work/bgctl.man-options" || bad=1
 	return "$bad"
 }
 

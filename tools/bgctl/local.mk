@@ -15,3 +15,5 @@ bgctl_SOURCES += tools/bgctl/cmd_snapshots.c tools/bgctl/cmd_doctor.c tools/bgct
 bgctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 bgctl_LDADD = $(BG_COMMON_LIBS)
 dist_man_MANS += man/bgctl.1
+bashcompdir = $(datadir)/bash-completion/completions
+dist_bashcomp_DATA = tools/bash-completion/completions/bgctl
