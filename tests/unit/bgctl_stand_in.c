@@ -304,8 +304,11 @@ static void look_at_child(void *arg)
 
 	drain_tty(c);
 	if (!c->over && c->until && has_come(c)) {
-		c->until = NULL;
-		if (c->signo)
+		if (c->signo >= 0)
+			c->until = NULL;
+		if (c->signo < 0)
+			kill(c->pid, -c->signo);
+		else if (c->signo)
 			kill(c->pid, c->signo);
 		else
 			assert_int_equal(write(c->fd, "q", 1), 1);

@@ -31,7 +31,8 @@ struct run {
 struct run bgctl(const char *where, const char *words);
 /* The same on a terminal, whose output is r.out; no_color: NO_COLOR=1. */
 struct run bgctl_tty(const char *where, const char *words, bool no_color);
-/* The same, on a terminal or not, until its output has `until` in it; then it is sent the signal (0: "q" is typed).
+/* The same, on a terminal or not, until its output has `until` in it; then it is sent the signal (0: "q" is typed;
+ * negative: the signal again and again until it ends).
  * *ret_same (tty, may be NULL): the terminal's settings are as they were. */
 struct run bgctl_until(const char *where, const char *words, bool tty, const char *until, int signo,
 		       bool *ret_same);

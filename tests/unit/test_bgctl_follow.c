@@ -220,6 +220,21 @@ static void test_tail_ends_by_signals(void **state)
 	}
 }
 
+/* Somebody who types ^C again and again: the terminal is given back all the same. */
+static void test_many_signals(void **state)
+{
+	bool same = false;
+
+	(void)state;
+	stand_in_tell("GET", ORDERS, 200, "{\"switch\":\"orders\",\"phase\":\"SOAKING\"}");
+	for (int n = 0; n < 20; n++) {
+		_cleanup_run_ struct run r = bgctl_until(stand_in_url(), "-s orders status --watch", true,
+							 "SOAKING", -SIGINT, &same);
+		expect(&r, 0, "\033[?25h\033[?1049l");
+		assert_true(same);
+	}
+}
+
 /* An event beyond all measure is left out, and what comes after it is shown. */
 static void test_tail_huge_event(void **state)
 {
@@ -385,6 +400,7 @@ int main(void)
 		TEST(test_tail_json),
 		TEST(test_tail_reconnects),
 		TEST(test_tail_ends_by_signals),
+		TEST(test_many_signals),
 		TEST(test_tail_huge_event),
 		TEST(test_tail_refused),
 		TEST(test_watch_lines),

@@ -80,12 +80,16 @@ void doc_versions(struct doctor *d)
 
 /* ---- daemons and their sockets */
 
-/* "consumerd-blue-0.sock" -> "bg-consumerd@blue-0", as the units are named. The caller frees it. */
+/* "consumerd-blue-0.sock" -> "bg-consumerd@blue-0", as the units are named; one that is called only "blue-0.sock" is
+ * an instance's. The caller frees it. */
 static char *unit_of(const char *path)
 {
 	_cleanup_free_ char *name = bg_xstrndup(base(path), strcspn(base(path), "."));
 	char *dash = strchr(name, '-');
+	bool instance = strncmp(name, "blue-", 5) == 0 || strncmp(name, "green-", 6) == 0;
 
+	if (instance)
+		return bg_xasprintf("bg-consumerd@%s", name);
 	if (dash)
 		*dash = '@';
 	return bg_xasprintf("bg-%s", name);

@@ -31,7 +31,7 @@ struct following {
 	struct curl_slist *headers;
 	struct sse sse;
 	struct bg_buf refusal;
-	bool connected, ever, told_lost, too_long;
+	bool connected, ever, told_lost, too_long, signalled;
 	int64_t backoff_ms, connected_at, retry_at, tick_at;
 	int sigfd, end; /* end: -1 goes on */
 };
@@ -212,12 +212,14 @@ static void look_at_signals(struct following *w)
 {
 	struct signalfd_siginfo si;
 
-	while (w->end < 0 && read(w->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+	while (!w->signalled && w->end < 0 && read(w->sigfd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
 		if (si.ssi_signo == SIGWINCH || si.ssi_signo == SIGTSTP)
 			tick(w);
 		else
-			w->end = CTL_DONE;
+			w->signalled = true;
 	}
+	if (w->signalled)
+		w->end = CTL_DONE;
 }
 
 static void look_at_keys(struct following *w)
@@ -287,7 +289,9 @@ int ctl_follow(struct ctl *c, const struct ctl_follow *f)
 	curl_multi_cleanup(w.multi);
 	if (w.sigfd >= 0)
 		close(w.sigfd);
-	sigprocmask(SIG_SETMASK, &old, NULL);
+	/* After a signal they stay blocked: a second one must not kill us before the terminal is given back. */
+	if (!w.signalled)
+		sigprocmask(SIG_SETMASK, &old, NULL);
 	bg_buf_free(&w.refusal);
 	sse_free(&w.sse);
 	return w.end;
