@@ -13,6 +13,7 @@ FUZZ_TARGETS = \
 	tests/fuzz/fuzz_json \
 	tests/fuzz/fuzz_ledger \
 	tests/fuzz/fuzz_lines \
+	tests/fuzz/fuzz_sse \
 	tests/fuzz/fuzz_state \
 	tests/fuzz/fuzz_store \
 	tests/fuzz/fuzz_switch_api
@@ -68,6 +69,11 @@ tests_fuzz_fuzz_lines_SOURCES = tests/fuzz/fuzz_lines.c
 tests_fuzz_fuzz_lines_CPPFLAGS = $(FUZZ_DEFS)
 tests_fuzz_fuzz_lines_LDFLAGS = $(FUZZ_LINK)
 tests_fuzz_fuzz_lines_LDADD = $(PRODUCERD_LIBS)
+
+tests_fuzz_fuzz_sse_SOURCES = tests/fuzz/fuzz_sse.c tools/bgctl/sse.c tools/bgctl/sse.h
+tests_fuzz_fuzz_sse_CPPFLAGS = $(FUZZ_DEFS)
+tests_fuzz_fuzz_sse_LDFLAGS = $(FUZZ_LINK)
+tests_fuzz_fuzz_sse_LDADD = $(BG_COMMON_LIBS)
 
 tests_fuzz_fuzz_state_SOURCES = tests/fuzz/fuzz_state.c
 tests_fuzz_fuzz_state_CPPFLAGS = $(FUZZ_DEFS)
