@@ -7,11 +7,13 @@
 #include "switchd/events.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/json.h"
 #include "common/log.h"
 #include "common/units.h"
+#include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/stream.h"
 
@@ -41,7 +43,7 @@ struct change {
 		} inst;
 		struct json_object *entry; /* owned */
 		bool hold;
-		char text[256];
+		char *text; /* owned */
 	};
 };
 
@@ -62,13 +64,20 @@ struct sw_events *sw_events_new(struct bg_loop *l)
 	return e;
 }
 
+static void forget(struct change *c)
+{
+	if (c->kind == END)
+		json_object_put(c->entry);
+	else if (c->kind == DEGRADED)
+		free(c->text);
+}
+
 void sw_events_free(struct sw_events *e)
 {
 	if (!e)
 		return;
 	for (size_t i = 0; i < e->n_queue; i++)
-		if (e->queue[i].kind == END)
-			json_object_put(e->queue[i].entry);
+		forget(&e->queue[i]);
 	sw_stream_free(e->stream);
 	free(e->queue);
 	free(e);
@@ -192,11 +201,11 @@ static void flush(void *arg)
 			break;
 		case END:
 			tell_end(e, c);
-			json_object_put(c->entry);
 			break;
 		default:
 			tell_rest(e, c);
 		}
+		forget(c);
 	}
 	e->n_queue = 0;
 }
@@ -276,8 +285,13 @@ void sw_events_hold(struct sw_switch *sw)
 
 void sw_events_look(struct sw_switch *sw)
 {
-	if (strcmp(sw->degraded, sw->degraded_told) == 0)
+	char identity[sizeof(sw->degraded_told)];
+	const char *now = sw->degraded;
+
+	if (!*now && sw_identity_trouble(sw, identity, sizeof(identity)))
+		now = identity;
+	if (strcmp(now, sw->degraded_told) == 0)
 		return;
-	bg_strlcpy(sw->degraded_told, sw->degraded, sizeof(sw->degraded_told));
-	bg_strlcpy(note(sw, DEGRADED)->text, sw->degraded, sizeof(((struct change *)NULL)->text));
+	bg_strlcpy(sw->degraded_told, now, sizeof(sw->degraded_told));
+	note(sw, DEGRADED)->text = bg_xstrdup(now);
 }

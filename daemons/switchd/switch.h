@@ -101,7 +101,7 @@ struct sw_switch {
 	int64_t reassert_us; /* bg_now_us of the last re-assertion */
 	struct bg_backoff reassert_backoff;
 	char degraded[256];      /* what keeps it from going on by itself; "" nothing */
-	char degraded_told[256]; /* of events.c */
+	char degraded_told[800]; /* of events.c */
 };
 
 static inline struct sw_inst *sw_first_of(struct sw_switch *sw, enum bg_color c)

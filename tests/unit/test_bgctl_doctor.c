@@ -178,6 +178,12 @@ static void test_each(void **state)
 		 "green-0 is at epoch 9, the record at 8", "second bg-switchd"},
 		{false, "\"PAUSED\",\"epoch\":8", "\"PAUSED\",\"epoch\":7", "epochs", "warn", "epoch 7",
 		 "bgctl instances"},
+		{false, "\"stalled_partitions\":0,",
+		 "\"identity_in_use\":[{\"instance\":\"blue-0\",\"url\":\"http://h:1\",\"static_id\":\"orders-0\","
+		 "\"usurper\":{\"client_id\":\"old\",\"host\":\"/10.0.0.9\",\"endpoint\":null}}],",
+		 "identity", "bad",
+		 "blue-0 (http://h:1): its identity orders-0 is in use by old at /10.0.0.9",
+		 "client.id old at host /10.0.0.9"},
 		{false, "\"stalled_partitions\":0", "\"stalled_partitions\":3", "stalled", "bad",
 		 "3 partitions", "bgctl instances"},
 		{false, "\"blue\":7", "\"blue\":250000", "lag", "warn", "250000", "status --watch"},

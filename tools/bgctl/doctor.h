@@ -96,6 +96,7 @@ void doc_hold(struct doctor *d);
 void doc_reachable(struct doctor *d);
 void doc_states(struct doctor *d);
 void doc_both_active(struct doctor *d);
+void doc_identity(struct doctor *d);
 void doc_epochs(struct doctor *d);
 void doc_last(struct doctor *d);
 void doc_window(struct doctor *d);

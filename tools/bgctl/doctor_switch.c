@@ -229,6 +229,27 @@ void doc_both_active(struct doctor *d)
 			bg_json_int(bg_json_get(d->sw, "soak"), "dual_active_us", 0) / 1000);
 }
 
+/* Who was fenced, by whom: the broker says who has the static id now. */
+void doc_identity(struct doctor *d)
+{
+	struct json_object *l = bg_json_get(d->sw, "identity_in_use");
+
+	for (size_t k = 0; k < count(l); k++) {
+		struct json_object *o = json_object_array_get_idx(l, k), *u = bg_json_get(o, "usurper");
+		const char *host = bg_json_str(u, "host", "?"), *client = bg_json_str(u, "client_id", "?");
+		_cleanup_free_ char *next =
+			u ? bg_xasprintf("stop it (client.id %s at host %s); bg-switchd then brings %s back",
+					 client, host, bg_json_str(o, "instance", "?"))
+			  : NULL;
+
+		doc_say(d, DOC_BAD, "two processes would throw each other out without end, so one stays out",
+			next ? next : "bg-switchd brings it back when the broker has forgotten the other one",
+			"%s (%s): its identity %s is in use by %s%s%s", bg_json_str(o, "instance", "?"),
+			bg_json_str(o, "url", "?"), bg_json_str(o, "static_id", "?"),
+			u ? client : "nobody that is known", u ? " at " : "", u ? host : "");
+	}
+}
+
 void doc_epochs(struct doctor *d)
 {
 	int64_t epoch = bg_json_int(d->sw, "epoch", 0);

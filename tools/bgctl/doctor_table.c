@@ -19,6 +19,7 @@ const struct doc_check doc_checks[] = {
 	{"reachable", DOC_SWITCH, doc_reachable, "every instance answers"},
 	{"states", DOC_SWITCH, doc_states, "every instance is as it should be"},
 	{"one-colour", DOC_SWITCH, doc_both_active, "one colour works, and nobody is counted twice"},
+	{"identity", DOC_SWITCH, doc_identity, "nobody has the identity of another"},
 	{"epochs", DOC_SWITCH, doc_epochs, "all are at the record's epoch"},
 	{"alike", DOC_SWITCH, doc_alike, "the colours are configured alike"},
 	{"stalled", DOC_SWITCH, doc_stalled, "no partition stands still"},
