@@ -8,7 +8,7 @@ load helper
 setup_file() {
 	kafka_start "$(file_dir)/kafka"
 	BG_BOOTSTRAP=$(cat "$(file_dir)/kafka/bootstrap")
-	BG_KAFKA=$'reconnect.backoff.max.ms = 500' BG_RATE=500 file_env
+	BG_KAFKA=$'reconnect.backoff.max.ms = 500' BG_RATE=500 BG_SWITCH_INI='reconcile-interval = 1 s' file_env
 }
 
 teardown_file() {
@@ -105,7 +105,7 @@ doctor_finds() {
 
 @test "status --watch on a terminal: drawn, with records/s, and the terminal given back" {
 	local typescript=$BATS_TEST_TMPDIR/typescript
-	NO_COLOR=1 TERM=xterm timeout 20 script -qec "stty cols 80 rows 30; timeout --foreground --preserve-status -s INT 3 $BG_BIN/bgctl -s $BG_SWITCH status --watch; echo status \$?; stty -a" "$typescript" </dev/null >/dev/null
+	NO_COLOR=1 TERM=xterm timeout 20 script -qec "stty cols 80 rows 30; timeout --foreground --preserve-status -s INT 4 $BG_BIN/bgctl -s $BG_SWITCH status --watch; echo status \$?; stty -a" "$typescript" </dev/null >/dev/null
 	grep -q $'\e\[?1049h' "$typescript"
 	grep -q $'\e\[?25h\e\[?1049l' "$typescript"
 	grep -q 'records/s' "$typescript"

@@ -21,7 +21,7 @@
 
 #define TICK_MS 50   /* at most so often, however many events there are */
 #define ASK_MS  2000 /* SIGINT is not heard meanwhile */
-#define RATE_MS 900  /* records/s are counted over at least so long */
+#define RATE_MS 500  /* between two statuses that a rate is made of */
 #define PEOPLE  "q or ^C ends"
 
 struct watch {
@@ -31,9 +31,8 @@ struct watch {
 	int64_t interval_ms, asked_at;
 	char lost[160];           /* why there is no connection; "": there is one */
 	struct json_object *doc;  /* the last one: a switch, or {"switches"} */
-	struct json_object *base; /* records_total and rates of each instance, at base_ms */
-	int64_t base_ms;
-	char *line; /* the last one printed, where there is no terminal */
+	struct json_object *base; /* what was counted of each instance */
+	char *line;               /* the last one printed, where there is no terminal */
 };
 
 static int64_t now_ms(void)
@@ -51,43 +50,46 @@ static size_t length(struct json_object *l)
 
 /* ---- records per second */
 
-/* A new process counts anew: then there is no rate yet. */
-static int64_t rate(struct json_object *i, struct json_object *before, int64_t ms)
+/*
+ * Of an instance, between two statuses that bg-switchd has had of it, which are older than its answer to us ("seen_ms_ago")
+ * and seldom as frequent as we ask. {"records","incarnation","at_ms","rate"} is what is kept; a new process counts anew.
+ */
+static struct json_object *counted(struct json_object *i, struct json_object *before, int64_t now)
 {
-	int64_t a = bg_json_int(before, "records", -1), b = bg_json_int(i, "records_total", -1);
-	bool same = strcmp(bg_json_str(i, "incarnation", ""), bg_json_str(before, "incarnation", "")) == 0;
+	int64_t seen = bg_json_int(i, "seen_ms_ago", 0), at = now - seen;
+	int64_t ms = at - bg_json_int(before, "at_ms", at);
+	int64_t n = bg_json_int(i, "records_total", 0) - bg_json_int(before, "records", 0);
+	bool same = before &&
+		    strcmp(bg_json_str(i, "incarnation", ""), bg_json_str(before, "incarnation", "")) == 0;
+	struct json_object *o;
 
-	return a < 0 || b < a || !same || ms <= 0 ? -1 : (b - a) * 1000 / ms;
+	if (same && ms < RATE_MS)
+		return json_object_get(before);
+	o = json_object_new_object();
+	bg_json_add_int(o, "records", bg_json_int(i, "records_total", 0));
+	bg_json_add_str(o, "incarnation", bg_json_str(i, "incarnation", ""));
+	bg_json_add_int(o, "at_ms", at);
+	bg_json_add_int(o, "rate", same && n >= 0 ? n * 1000 / ms : -1);
+	return o;
 }
 
-/* Put "records_per_s" into every instance. The base moves on when it is old enough, so that two events in a row do
- * not make a rate of a few records. */
+/* Put "records_per_s" into every instance. */
 static void add_rates(struct watch *w)
 {
 	struct json_object *l = bg_json_get(w->doc, "instances"), *base = json_object_new_object();
-	int64_t now = now_ms(), ms = now - w->base_ms;
-	bool move = !w->base || ms >= RATE_MS;
+	int64_t now = now_ms();
 
 	for (size_t k = 0; k < length(l); k++) {
-		struct json_object *i = json_object_array_get_idx(l, k), *b = json_object_new_object();
+		struct json_object *i = json_object_array_get_idx(l, k), *c;
 		const char *name = bg_json_str(i, "instance", "-");
-		struct json_object *before = bg_json_get(w->base, name);
-		int64_t r = move ? rate(i, before, ms) : bg_json_int(before, "rate", -1);
 
-		if (r >= 0)
-			bg_json_add_int(i, "records_per_s", r);
-		bg_json_add_int(b, "records", bg_json_int(i, "records_total", -1));
-		bg_json_add_str(b, "incarnation", bg_json_str(i, "incarnation", ""));
-		bg_json_add_int(b, "rate", r);
-		bg_json_add(base, name, b);
-	}
-	if (!move) {
-		json_object_put(base);
-		return;
+		c = counted(i, bg_json_get(w->base, name), now);
+		if (bg_json_int(c, "rate", -1) >= 0 && bg_json_bool(i, "reachable", true))
+			bg_json_add_int(i, "records_per_s", bg_json_int(c, "rate", 0));
+		bg_json_add(base, name, c);
 	}
 	json_object_put(w->base);
 	w->base = base;
-	w->base_ms = now;
 }
 
 /* ---- showing */
