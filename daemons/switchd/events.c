@@ -20,6 +20,8 @@
 /* An entry with the offsets of thousands of partitions is told without them: the history has them. */
 #define END_MAX ((size_t)64 * 1024)
 
+#define A_TURN ((size_t)16)
+
 enum kind { PHASE, INSTANCE, END, HOLD, DEGRADED };
 
 struct change {
@@ -51,7 +53,7 @@ struct sw_events {
 	struct bg_loop *loop;
 	struct sw_stream *stream;
 	struct change *queue;
-	size_t n_queue, cap;
+	size_t told, n_queue, cap; /* those before `told` are done */
 	bool deferred;
 };
 
@@ -76,7 +78,7 @@ void sw_events_free(struct sw_events *e)
 {
 	if (!e)
 		return;
-	for (size_t i = 0; i < e->n_queue; i++)
+	for (size_t i = e->told; i < e->n_queue; i++)
 		forget(&e->queue[i]);
 	sw_stream_free(e->stream);
 	free(e->queue);
@@ -184,35 +186,46 @@ static void tell_rest(struct sw_events *e, const struct change *c)
 	sw_stream_add(e->stream, c->sw->cfg->name, c->kind == HOLD ? "hold" : "degraded", o);
 }
 
-static void flush(void *arg)
+static void tell(struct sw_events *e, struct change *c)
+{
+	switch (c->kind) {
+	case PHASE:
+		tell_phase(e, c);
+		break;
+	case INSTANCE:
+		tell_instance(e, c);
+		break;
+	case END:
+		tell_end(e, c);
+		break;
+	default:
+		tell_rest(e, c);
+	}
+	forget(c);
+}
+
+static void tell_some(struct sw_events *e, size_t n)
+{
+	while (n-- > 0 && e->told < e->n_queue)
+		tell(e, &e->queue[e->told++]);
+	if (e->told == e->n_queue)
+		e->told = e->n_queue = 0;
+}
+
+/* A few a turn: when a thousand instances change at once, the commands of a switch do not wait for the telling. */
+static void on_turn(void *arg)
 {
 	struct sw_events *e = arg;
 
-	e->deferred = false;
-	for (size_t i = 0; i < e->n_queue; i++) {
-		struct change *c = &e->queue[i];
-
-		switch (c->kind) {
-		case PHASE:
-			tell_phase(e, c);
-			break;
-		case INSTANCE:
-			tell_instance(e, c);
-			break;
-		case END:
-			tell_end(e, c);
-			break;
-		default:
-			tell_rest(e, c);
-		}
-		forget(c);
-	}
-	e->n_queue = 0;
+	tell_some(e, BG_MAX(A_TURN, (e->n_queue - e->told) / 32)); /* or the queue could grow for ever */
+	e->deferred = e->n_queue > 0;
+	if (e->deferred)
+		bg_loop_defer(e->loop, on_turn, e);
 }
 
 void sw_events_stop(struct sw_events *e)
 {
-	flush(e);
+	tell_some(e, e->n_queue);
 	sw_stream_say(e->stream, "shutting_down", "the daemon is stopping; come back with Last-Event-ID");
 }
 
@@ -232,7 +245,7 @@ static struct change *note(struct sw_switch *sw, enum kind kind)
 	c->epoch = sw->rec.epoch;
 	if (!e->deferred) {
 		e->deferred = true;
-		bg_loop_defer(e->loop, flush, e);
+		bg_loop_defer(e->loop, on_turn, e);
 	}
 	return c;
 }

@@ -407,6 +407,36 @@ static void instances_holds_and_troubles(void **state)
 	assert_null(strstr(first + 20, "both are active"));
 }
 
+/* A thousand changes in one turn: told in order, a few a turn, and a stop tells what is left. */
+static void many_at_once(void **state)
+{
+	struct world *w = *state;
+	bool never = false;
+
+	listen_to(w, "", "", ": bg-switchd");
+	for (int k = 0; k < 500; k++) {
+		w->f->sw->inst[0].epoch = 1000 + k;
+		sw_events_instance(&w->f->sw->inst[0]);
+	}
+	bg_loop_run_until(w->f->loop, &never, 1);
+	raw_read(&w->c);
+	assert_true(raw_wait(&w->c, "\"epoch\":1499,", 5000));
+	const char *at = w->c.in.s;
+	for (int k = 0; k < 500; k++) {
+		_cleanup_free_ char *text = bg_xasprintf("\"epoch\":%d,", 1000 + k);
+
+		at = strstr(at, text);
+		assert_non_null(at);
+	}
+	for (int k = 0; k < 500; k++) {
+		w->f->sw->inst[0].epoch = 2000 + k;
+		sw_events_instance(&w->f->sw->inst[0]);
+	}
+	sw_events_stop(w->f->dm.events);
+	assert_true(raw_wait(&w->c, "shutting_down", 5000));
+	assert_non_null(strstr(w->c.in.s, "\"epoch\":2499,"));
+}
+
 /* An entry of thousands of partitions is told without them. */
 static void a_huge_end_is_cut(void **state)
 {
@@ -450,9 +480,16 @@ int main(void)
 #define P(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define W(f) cmocka_unit_test_setup_teardown(f, world_up, world_down)
 	const struct CMUnitTest tests[] = {
-		P(told_as_it_happens),        P(replayed_from_the_ring),       P(slow_follower_is_let_go),
-		P(stuck_follower_is_let_go),  P(followers_are_counted),        P(a_stop_is_said),
-		W(a_switch_is_told_in_order), W(instances_holds_and_troubles), W(a_huge_end_is_cut),
+		P(told_as_it_happens),
+		P(replayed_from_the_ring),
+		P(slow_follower_is_let_go),
+		P(stuck_follower_is_let_go),
+		P(followers_are_counted),
+		P(a_stop_is_said),
+		W(a_switch_is_told_in_order),
+		W(instances_holds_and_troubles),
+		W(many_at_once),
+		W(a_huge_end_is_cut),
 		W(asked_for_wrongly),
 	};
 
