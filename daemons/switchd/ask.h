@@ -49,5 +49,7 @@ void sw_facts_cancel(struct sw_facts *f);
 void sw_facts_free(struct sw_facts *f);
 /* The highest epoch in the commit metadata of both groups. */
 int64_t sw_facts_epoch(const struct sw_facts *f);
+/* The highest under which a committed offset was reached (its e; the one above counts f too). */
+int64_t sw_facts_reached(const struct sw_facts *f);
 
 #endif

@@ -176,3 +176,13 @@ int64_t sw_facts_epoch(const struct sw_facts *f)
 
 	return a > b ? a : b;
 }
+
+int64_t sw_facts_reached(const struct sw_facts *f)
+{
+	int64_t e = 0;
+
+	for (int c = 0; c < 2; c++)
+		for (size_t i = 0; i < f->committed[c].n; i++)
+			e = BG_MAX(e, f->committed[c].v[i].epoch);
+	return e;
+}

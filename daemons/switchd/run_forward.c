@@ -127,19 +127,29 @@ void sw_do_intend(struct sw_run *r)
 
 /* ---- PREPARING */
 
+/*
+ * A commit that knows a newer epoch; or one that was reached under ours, though nobody was resumed at it yet: somebody
+ * else has used it (an instance that was resumed by hand, a host that we know nothing of).
+ */
+static bool stale_commit(struct sw_run *r)
+{
+	int64_t seen = sw_facts_epoch(&r->facts), reached = sw_facts_reached(&r->facts);
+	struct bg_err e = BG_ERR_INIT;
+
+	if (seen <= r->epoch && (r->resumed || reached < r->epoch))
+		return false;
+	bg_err_set(&e, 0, "stale_epoch", "a commit carries epoch %lld", (long long)seen);
+	sw_run_stale(r, seen, &e);
+	return true;
+}
+
 static void part_over(struct sw_run *r)
 {
 	if (--r->open > 0)
 		return;
 	BG_FAILPOINT("switch.prepare.after");
-	int64_t seen = sw_facts_epoch(&r->facts);
-	if (seen > r->epoch) {
-		struct bg_err e = BG_ERR_INIT;
-
-		bg_err_set(&e, 0, "stale_epoch", "a commit carries epoch %lld", (long long)seen);
-		sw_run_stale(r, seen, &e);
+	if (stale_commit(r))
 		return;
-	}
 	sw_fire(r->sw, SW_EV_OK);
 }
 
@@ -348,14 +358,10 @@ static void on_init_snapshot(void *arg, int rc, const struct bg_err *err)
 static void united(struct sw_run *r)
 {
 	struct bg_err e = BG_ERR_INIT;
-	int64_t seen = sw_facts_epoch(&r->facts);
 
 	BG_FAILPOINT("switch.transfer.after");
-	if (seen > r->epoch) {
-		bg_err_set(&e, 0, "stale_epoch", "a commit carries epoch %lld", (long long)seen);
-		sw_run_stale(r, seen, &e);
+	if (stale_commit(r))
 		return;
-	}
 	if (r->restore_epoch && !r->restore.n) {
 		bg_err_set(&e, 0, "unknown_snapshot", "the snapshot of epoch %lld cannot be read any more",
 			   (long long)r->restore_epoch);

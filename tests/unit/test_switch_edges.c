@@ -109,6 +109,29 @@ static void second_stale_waits(void **state)
 	fake_all_well(f, SW_SOAKING);
 }
 
+/* Somebody was resumed by hand at the very epoch that comes next: that one is used up. */
+static void an_epoch_that_was_used_already_is_not_used_again(void **state)
+{
+	struct fake *f = *state;
+
+	fake_active(f, BG_BLUE, 1);
+	bg_offs_set(&f->committed[BG_BLUE], "orders", 3, 110, 2);
+	f->sw->inst[3].epoch = 1;
+	sw_run_reassert(f->sw, SW_KIND_REASSERT, BG_BLUE, 0, "test");
+	assert_int_equal(fake_await(f, "prepare")->order.epoch, 2);
+	fake_answer(f, "prepare", NULL);
+	assert_int_equal(fake_await(f, "prepare")->order.epoch, 3);
+	fake_all_well(f, SW_SOAKING);
+	assert_int_equal(f->sw->rec.epoch, 3);
+	/* But one that only knows it (f), for it has prepared, has not used it. */
+	for (int p = 0; p < 4; p++)
+		bg_offs_at(&f->committed[BG_BLUE], "orders", p)->floor = 4;
+	f->sw->inst[0].epoch = 3;
+	fake_switch(f, BG_GREEN);
+	fake_all_well(f, SW_SOAKING);
+	assert_int_equal(f->sw->rec.epoch, 5); /* the preflight counts f as known */
+}
+
 static void abort_ends_the_wait_of_a_stale_one(void **state)
 {
 	struct fake *f = *state;
@@ -401,6 +424,7 @@ int main(void)
 		T(soak_that_ends_in_a_reassertion_is_no_proof),
 		T(second_stale_waits),
 		T(abort_ends_the_wait_of_a_stale_one),
+		T(an_epoch_that_was_used_already_is_not_used_again),
 		T(crash_in_verifying_only_lacks_the_outcome),
 		T(intent_of_a_recovered_run_is_not_its_first),
 		T(assertion_waits_for_the_other_colour),
