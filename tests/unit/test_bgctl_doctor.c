@@ -278,6 +278,9 @@ static void test_without_facts(void **state)
 	assert_int_equal(r.status, 0);
 	assert_non_null(finding(o, "brokers", "skip", "nothing"));
 	assert_non_null(finding(o, "alike", "skip", ""));
+	assert_non_null(finding(o, "held", "skip", "not known"));
+	assert_non_null(finding(o, "replicas", "skip", "not known"));
+	assert_non_null(finding(o, "retention", "skip", "not known"));
 }
 
 /* Where there are several switches, a command names its own. Escape codes of a daemon are not passed on. */

@@ -86,6 +86,11 @@ static void print(struct ctl *c, struct json_object *o)
 		line(c, "do", next);
 }
 
+static bool brokers_known(const struct doctor *d)
+{
+	return d->facts && !bg_json_get(d->facts, "kafka_error") && !bg_json_get(d->facts, "health_error");
+}
+
 static void checks(struct doctor *d, enum doc_scope scope)
 {
 	for (const struct doc_check *k = doc_checks; k->name; k++) {
@@ -94,8 +99,12 @@ static void checks(struct doctor *d, enum doc_scope scope)
 		d->now = k;
 		d->said = 0;
 		k->fn(d);
-		if (!d->said)
+		if (d->said)
+			continue;
+		if (k->well && (scope != DOC_BROKER || brokers_known(d)))
 			doc_say(d, DOC_OK, NULL, NULL, "%s", k->well);
+		else
+			doc_say(d, DOC_SKIP, NULL, NULL, "not known");
 	}
 }
 

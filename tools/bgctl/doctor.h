@@ -58,7 +58,7 @@ struct doc_check {
 	const char *name;
 	enum doc_scope scope;
 	void (*fn)(struct doctor *d);
-	const char *well; /* what is said when fn says nothing */
+	const char *well; /* what is said when fn says nothing; NULL: that nothing is known */
 };
 extern const struct doc_check doc_checks[]; /* ends with name NULL */
 

@@ -74,7 +74,7 @@ void doc_versions(struct doctor *d)
 				"bgctl is %s, but: %.*s", PACKAGE_VERSION, (int)strcspn(said.s, "\n"),
 				said.s);
 		else
-			doc_say(d, DOC_OK, NULL, NULL, "%.*s", (int)strcspn(said.s, ",\n"), said.s);
+			doc_say(d, DOC_OK, NULL, NULL, "%.*s)", (int)strcspn(said.s, ",)\n"), said.s);
 	}
 }
 

@@ -55,7 +55,7 @@ void doc_record(struct doctor *d)
 	if (in_phase(d, "UNKNOWN") && bg_json_int(d->sw, "epoch", 0) == 0) {
 		doc_say(d, DOC_BAD, "nobody works for this switch until its first activation",
 			"bgctl init blue --from group:G|earliest|latest|committed",
-			"the first activation is still to be made");
+			"the first activation is still to be made%s%s", why ? ": " : "", why ? why : "");
 	} else if (in_phase(d, "UNKNOWN")) {
 		doc_say(d, DOC_BAD,
 			"the record of truth is gone or damaged, and what the instances say makes no clear case: "
@@ -150,7 +150,7 @@ void doc_reachable(struct doctor *d)
 				is_active_color(d, i)
 					? "its partitions stand still until the others take them over (session time-out)"
 					: "a switch to its colour would be no-go",
-				next, "%s at %s: %s", name, url, trouble);
+				next, "%s%s%s: %s", name, named ? " at " : "", named ? url : "", trouble);
 	}
 }
 
