@@ -56,7 +56,7 @@ struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err)
 void con_handle_seat(struct con_seat *s, struct con_handle *h)
 {
 	s->h = h;
-	s->fatal = s->joined = s->subscribed = false;
+	s->fatal = s->lost = s->joined = s->subscribed = false;
 	s->rejoin_us = 0;
 	con_commit_attach(s->commits, h->rk);
 }

@@ -204,6 +204,11 @@ static void on_revoke(struct con_seat *s, rd_kafka_t *rk, rd_kafka_topic_partiti
 	}
 	con_rebalance_forget(s);
 	s->rejoin_us = 0; /* the group has a new generation */
+	if (lost && c->cfg.mode == CON_TAKEOVER) {
+		/* Not answered: librdkafka would join again at once, with an id that may be another's by now. */
+		con_seat_lost(s);
+		return;
+	}
 	s->revoking = rd_kafka_topic_partition_list_copy(parts);
 	s->revoke_commit = false;
 	if (lost) {

@@ -28,6 +28,7 @@ struct con_seat {
 	struct con_handle *spare; /* takeover: what joins next, never a member yet */
 	struct con_commits *commits;
 	bool joined, subscribed, fatal;
+	bool lost;   /* takeover: librdkafka says that its membership is gone: con_seat_lost */
 	bool partly; /* subscribed to a part of the topics: con_source_resubscribe */
 	int64_t replaced_us;
 	int64_t rejoin_us; /* partitions were let go and the group is joined anew since; 0: it is not */
@@ -75,6 +76,11 @@ void con_source_on_error(rd_kafka_t *rk, int err, const char *reason, void *opaq
 void con_seat_fatal(struct con_seat *s);
 /* The broker refused this seat: event FENCED in the next turn, nothing is handed out until then. */
 void con_seat_fenced(struct con_seat *s, const char *cause);
+/*
+ * Takeover: the membership is gone (a freeze, or no broker for longer than the session time-out). From the next turn on the
+ * handle goes; who works joins anew, behind rule 3.
+ */
+void con_seat_lost(struct con_seat *s);
 /* Takeover: losing the identity now is the normal course of a switch and no state. */
 bool con_seat_loses_quietly(const struct con_seat *s);
 /* Subscribe with the present handle. False: it was refused, which is said. */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "common/failpoint.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "consumerd/choose.h"
@@ -269,6 +270,7 @@ static void join_read(struct con_reading *r)
 	if (!may_start(r))
 		return;
 	bg_offs_copy(&m.hint, &r->own);
+	BG_FAILPOINT("consumer.join.before");
 	if (!con_source_take(r->c))
 		bg_timer_start(m.retry, bg_backoff_next(&m.backoff));
 }
@@ -331,12 +333,12 @@ static void retry_begin(void *arg)
 		begin(arg);
 }
 
-static void start(struct con *c, bool adopt)
+static void start(struct con *c, bool adopt, int64_t epoch)
 {
 	if (!m.retry)
 		m.retry = bg_timer_new(c->loop, retry_begin, c);
 	m.adopt = adopt;
-	m.epoch = c->ep.epoch;
+	m.epoch = epoch;
 	m.sure = false;
 	bg_offs_free(&m.hint);
 	if (!adopt)
@@ -347,12 +349,21 @@ static void start(struct con *c, bool adopt)
 
 void con_start_begin(struct con *c)
 {
-	start(c, false);
+	start(c, false, c->ep.epoch);
 }
 
 void con_start_adopt(struct con *c)
 {
-	start(c, true);
+	start(c, true, c->ep.epoch);
+}
+
+void con_start_rejoin(struct con *c)
+{
+	/* A prepare may have named the next epoch already: that is not ours to work at. */
+	if (con_start_under_way(c))
+		con_start_again(c);
+	else
+		start(c, true, c->work_epoch);
 }
 
 void con_start_again(struct con *c)

@@ -22,6 +22,8 @@ struct con_start_result {
 void con_start_begin(struct con *c);
 /* Action ADOPT: the same for an instance that works on; its own positions stay where they are the best. */
 void con_start_adopt(struct con *c);
+/* Takeover: a member that works has lost its membership. It joins anew, behind rule 3, and goes on where it was. */
+void con_start_rejoin(struct con *c);
 /* Action GO: stamp, hand out, commit the start. */
 void con_start_go(struct con *c);
 /* Action CANCEL: forget it; fetched records are dropped, partitions paused. */

@@ -21,11 +21,13 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "consumerd/commands.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
 #include "consumerd/probe.h"
 #include "consumerd/source_int.h"
 #include "consumerd/spare.h"
+#include "consumerd/start.h"
 
 #define SPARE_AFTER_US 200000 /* a new spare is made when the switch is over */
 #define BEATS          3      /* of a paused member that nobody takes over */
@@ -66,6 +68,44 @@ void con_source_resubscribe(struct con *c)
 		       s->static_id);
 		con_seat_subscribe(s, c->cfg.topics, c->cfg.ntopics);
 	}
+}
+
+static void lost_now(void *arg)
+{
+	struct con *c = arg;
+	bool any = false;
+
+	for (size_t i = 0; c->source && i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+
+		if (!s->h || !s->lost)
+			continue;
+		any = true;
+		bg_log(BG_NOTICE, "lost",
+		       "%s is no member any more: it joins anew when it is told to, or works", s->static_id);
+		con_handle_end(c, con_handle_detach(s));
+	}
+	if (!any)
+		return;
+	con_spare_later(c, 0);
+	if (c->state == CON_ACTIVE)
+		con_start_rejoin(c);
+	else
+		con_start_again(c);
+	con_commands_check_drained(c);
+	con_changed(c);
+}
+
+void con_seat_lost(struct con_seat *s)
+{
+	struct con *c = s->c;
+
+	if (c->state == CON_DRAINING) {
+		con_seat_fenced(s, "membership_lost"); /* the proof of the pause cannot come any more */
+		return;
+	}
+	s->lost = true;
+	bg_loop_defer(c->loop, lost_now, c);
 }
 
 bool con_source_take(struct con *c)
