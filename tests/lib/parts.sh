@@ -150,8 +150,49 @@ part_system() {
 	need_failpoints
 	passed || return 0
 	for f in ${BG_FILES:-}; do files+=("$SRC/tests/system/${f%.bats}.bats"); done
-	[ ${#files[@]} -gt 0 ] || files=("$SRC"/tests/system/*.bats)
+	if [ ${#files[@]} -gt 0 ]; then
+		run_bats system "$RUN_DIR/build-failpoints" "${files[@]}"
+		return 0
+	fi
+	two_lanes
+	mapfile -t files < <(grep -lE "$ALONE" "$SRC"/tests/system/*.bats)
 	run_bats system "$RUN_DIR/build-failpoints" "${files[@]}"
+}
+
+# A file that measures time says so in a line of its own, and runs when nothing else does.
+ALONE='^# alone: '
+
+# Most of a system test is waiting, so two files run side by side, each lane with a Kafka of its own. The files are
+# dealt out by their number of tests, the largest first. The second lane's lines are shown when both are over.
+# shellcheck disable=SC2030,SC2031 # the second lane counts for itself, and says it by a file
+two_lanes() {
+	local f n one=() two=() n1=0 n2=0 counts
+	while read -r n f; do
+		if [ "$n1" -le "$n2" ]; then
+			one+=("$f") n1=$((n1 + n))
+		else
+			two+=("$f") n2=$((n2 + n))
+		fi
+	done < <(
+		for f in "$SRC"/tests/system/*.bats; do
+			grep -qE "$ALONE" "$f" || echo "$(grep -c '^@test' "$f") $f"
+		done | sort -rn
+	)
+	rm -f "$RUN_DIR/lane-2.counts"
+	(
+		PASSED=0 FAILED=0
+		run_bats system-2 "$RUN_DIR/build-failpoints" "${two[@]}"
+		echo "$PASSED $FAILED" >"$RUN_DIR/lane-2.counts"
+	) >"$RUN_DIR/log/lane-2.out" 2>&1 &
+	run_bats system-1 "$RUN_DIR/build-failpoints" "${one[@]}"
+	wait "$!" || true
+	cat "$RUN_DIR/log/lane-2.out"
+	if counts=$(cat "$RUN_DIR/lane-2.counts" 2>/dev/null); then
+		PASSED=$((PASSED + ${counts% *}))
+		FAILED=$((FAILED + ${counts#* }))
+	else
+		result fail "system-2: the lane did not come to its end" "$RUN_DIR/log/lane-2.out"
+	fi
 }
 
 # `run_bats LABEL BUILD [OPTION…] FILE…`: bats in TAP, its scratch folder is named as the label; a skipped test counts
@@ -181,7 +222,7 @@ BATS_SEEN=0
 BATS_PLANNED=0
 tap_line() {
 	local line=$1
-	printf '%s\n' "$line" >>"$RUN_DIR/log/bats.tap"
+	printf '%s\n' "$line" >>"$RUN_DIR/log/bats-$BATS_LABEL.tap"
 	case $line in
 	1..*) BATS_PLANNED=${line#1..} ;;
 	"ok "*"# skip"*) result fail "$BATS_LABEL: ${line#ok * } (skipped)" && BATS_SEEN=$((BATS_SEEN + 1)) ;;

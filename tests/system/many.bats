@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # Many switches under load, by either hand-over.
 bats_require_minimum_version 1.5.0
+# alone: it measures time
 load helper
 
 setup_file() {

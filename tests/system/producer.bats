@@ -3,6 +3,7 @@
 # bg-producerd and bg-devbroker (P-1 to P-6): pace, HTTP, settings, outages, lines, ends. No consumers here.
 # shellcheck disable=SC2030,SC2031 # every test is a process of its own
 bats_require_minimum_version 1.5.0
+# alone: it measures time
 load helper
 
 setup_file() {

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # quickstart as a newcomer runs it: built from nothing, twice side by side, left running, broken off.
 bats_require_minimum_version 1.5.0
+# alone: it builds, and has three minutes
 # shellcheck source=tests/lib/proc.sh
 . "$BG_SRC/tests/lib/proc.sh"
 

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # The scenarios T-1, T-2, T-3, and what bg-switchd and bgctl answer to whom asks.
 bats_require_minimum_version 1.5.0
+# alone: it measures time
 load helper
 
 setup_file() {
