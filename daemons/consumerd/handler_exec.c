@@ -48,6 +48,8 @@ static void on_ready(void *arg)
 
 	bg_log(BG_INFO, "exec", "%s runs as process %d", exec_x.cmd.path, (int)exec_x.child.pid);
 	bg_series_set(exec_x.meters.up, 1);
+	if (exec_x.finishing)
+		exec_write_out(c); /* the stop came while it was starting: the end of input is all it gets */
 	con_dispatch_renewed(c);
 	con_dispatch_all(c);
 	con_changed(c);

@@ -635,6 +635,20 @@ static void a_stop_lets_it_finish(void **state)
 	assert_int_equal(metric("bg_consumer_exec_restarts_total"), 0);
 }
 
+static void a_stop_before_it_runs(void **state)
+{
+	int64_t t0 = bg_now_us();
+
+	(void)state;
+	begin("echo", "");
+	assert_false(exec_child_ready(&exec_x.child));
+	w.c.stopping = true;
+	w.c.handler->finish(&w.c);
+	UNTIL(w.c.handler->gone(&w.c));
+	assert_true(bg_now_us() - t0 < 4000000); /* not by stop-timeout */
+	assert_string_equal(exec_x.last_end, "ended with status 0");
+}
+
 static void a_stop_has_an_end(void **state)
 {
 	int64_t t0;
@@ -722,6 +736,7 @@ int main(int argc, char **argv)
 		TEST(abort_waits_and_abandon_does_not),
 		TEST(held_by_a_fault_it_is_let_go_too),
 		TEST(a_stop_lets_it_finish),
+		TEST(a_stop_before_it_runs),
 		TEST(a_stop_has_an_end),
 		TEST(orphans_are_let_go),
 		TEST(the_status_tells),
