@@ -287,7 +287,8 @@ void con_done(struct con *c, struct con_rec *r, const char *error)
 		failed(c, r, error);
 		return;
 	}
-	con_ledger_record(c, r, bg_now_us());
+	if (c->ledger)
+		con_ledger_record(c, r, bg_now_us());
 	m.done = bg_xgrow(m.done, &m.cap, m.ndone + 1, sizeof *m.done);
 	m.done[m.ndone++] = r;
 	if (!m.scheduled) {

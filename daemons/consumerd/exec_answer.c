@@ -179,34 +179,28 @@ static uint64_t get64(const char *p)
 int exec_answer_raw(const void *data, size_t len, struct exec_answer *ret, struct bg_err *err)
 {
 	const char *p = data;
-	struct exec_answer a = {0};
+	uint64_t first, last;
 
 	if (len < EXEC_RAW_ANSWER)
 		return bg_err_set(err, -EINVAL, "bad_answer", "a raw answer has %d bytes at least, not %zu",
 				  EXEC_RAW_ANSWER, len);
-	a.first = get64(p);
-	a.last = get64(p + 8);
-	if (!a.first || a.last < a.first)
+	first = get64(p);
+	last = get64(p + 8);
+	if (!first || last < first)
 		return bg_err_set(err, -EINVAL, "bad_answer",
 				  "the numbers of a raw answer are not in order: %llu to %llu",
-				  (unsigned long long)a.first, (unsigned long long)a.last);
-	switch (p[16]) {
-	case 0:
-		a.ok = true;
-		break;
-	case 1:
-		a.retry = true;
-		break;
-	case 2:
-		break;
-	default:
+				  (unsigned long long)first, (unsigned long long)last);
+	if ((unsigned char)p[16] > 2)
 		return bg_err_set(err, -EINVAL, "bad_answer",
 				  "the status of a raw answer is 0 (done), 1 (again) or 2 (never), not %u",
 				  (unsigned)(unsigned char)p[16]);
-	}
-	if (!a.ok)
-		copy_text(a.error, sizeof a.error, p + EXEC_RAW_ANSWER, len - EXEC_RAW_ANSWER);
-	*ret = a;
+	ret->first = first;
+	ret->last = last;
+	ret->ok = p[16] == 0;
+	ret->retry = p[16] == 1;
+	ret->error[0] = '\0';
+	if (!ret->ok)
+		copy_text(ret->error, sizeof ret->error, p + EXEC_RAW_ANSWER, len - EXEC_RAW_ANSWER);
 	return 0;
 }
 
