@@ -37,9 +37,9 @@ write_inis() {
 @test "the INI files of the README pass the configuration test" {
 	local f daemon
 	write_inis "$BG_DIR"
-	for f in own consumerd switchd producerd; do
+	for f in own consumerd consumerd-c switchd switchd-c producerd; do
 		[ -s "$BG_DIR/$f.ini" ]
-		daemon=bg-$f
+		daemon=bg-${f%-c}
 		[ "$f" != own ] || daemon=bg-consumerd
 		sed "s#/usr/share/doc/kafka-bluegreen/#$BG_SRC/#" "$BG_DIR/$f.ini" >"$BG_DIR/$f.moved"
 		mv "$BG_DIR/$f.moved" "$BG_DIR/$f.ini"
