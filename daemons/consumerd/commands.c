@@ -84,7 +84,7 @@ static void on_deadline(void *arg)
 	if (left > 0 && !cmd->last_call) {
 		cmd->last_call = true;
 		bg_timer_start(cmd->timer, left);
-		if (cmd->admitted && cmd->c->state == CON_DRAINING && cmd->c->parts.in_flight &&
+		if (cmd->admitted && cmd->c->state != CON_ACTIVE && cmd->c->parts.in_flight &&
 		    cmd->c->handler->on_deadline)
 			cmd->c->handler->on_deadline(cmd->c);
 		return;
