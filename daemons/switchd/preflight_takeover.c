@@ -201,8 +201,12 @@ enum sw_pf_verdict sw_pf_topics(const struct sw_pf_facts *f, struct bg_buf *msg)
 
 	if (!sw_cfg_shared(f->sw->cfg))
 		return GO;
-	if (lacks_a_topic(f, msg))
-		return NO_GO;
+	if (lacks_a_topic(f, msg)) {
+		/* The way back from a colour that brought a topic along. */
+		if (f->resubscribe)
+			bg_buf_puts(msg, ": by --resubscribe it is consumed by nobody meanwhile");
+		return f->resubscribe ? WARN : NO_GO;
+	}
 	for (size_t k = 0; k < f->sw->n_inst; k++) {
 		const struct sw_inst *i = &f->sw->inst[k];
 

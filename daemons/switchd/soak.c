@@ -89,24 +89,26 @@ int64_t sw_color_lag(const struct sw_switch *sw, enum bg_color c)
 	return sum;
 }
 
+bool sw_held(const struct sw_switch *sw, enum bg_color c, const char *topic, int32_t partition)
+{
+	for (size_t k = 0; k < sw->n_inst; k++) {
+		const struct sw_inst *i = &sw->inst[k];
+
+		for (size_t a = 0; i->color == c && i->reachable && a < i->n_part; a++)
+			if (i->part[a].partition == partition && strcmp(i->part[a].topic, topic) == 0)
+				return true;
+	}
+	return false;
+}
+
 size_t sw_stalled(const struct sw_switch *sw)
 {
 	size_t n = 0;
 
 	if (sw->rec.active == SW_NO_COLOR)
 		return 0;
-	for (size_t p = 0; p < sw->handed.n; p++) {
-		bool held = false;
-
-		for (size_t k = 0; !held && k < sw->n_inst; k++) {
-			const struct sw_inst *i = &sw->inst[k];
-
-			for (size_t a = 0;
-			     (int)i->color == sw->rec.active && i->reachable && a < i->n_part && !held; a++)
-				held = i->part[a].partition == sw->handed.v[p].partition &&
-				       strcmp(i->part[a].topic, sw->handed.v[p].topic) == 0;
-		}
-		n += !held;
-	}
+	for (size_t p = 0; p < sw->handed.n; p++)
+		n += !sw_held(sw, (enum bg_color)sw->rec.active, sw->handed.v[p].topic,
+			      sw->handed.v[p].partition);
 	return n;
 }

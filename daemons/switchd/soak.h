@@ -13,6 +13,8 @@ int64_t sw_soak_dual_us(const struct sw_switch *sw);
 /* Lag of a colour by its statuses; -1: no instance says. */
 int64_t sw_color_lag(const struct sw_switch *sw, enum bg_color c);
 /* Partitions that no reachable instance of the active colour holds; 0 while nothing is active. */
+/* Does a reachable instance of the colour hold the partition? */
+bool sw_held(const struct sw_switch *sw, enum bg_color c, const char *topic, int32_t partition);
 size_t sw_stalled(const struct sw_switch *sw);
 
 #endif

@@ -205,6 +205,27 @@ static void to_must_subscribe_to_what_is_handed_over(void **state)
 		sw_set_add(&member(f, k)->topics, "payments");
 	}
 	no_go(f, "same-topics", "green-0 does not subscribe to orders", "hands over");
+	/* Back from a colour that brought it along: it is consumed by nobody meanwhile, and that is said. */
+	f->resubscribe = true;
+	assert_true(judge(f, false).go);
+}
+
+/* Green had a topic that blue does not know: its partitions are nobody's under blue, and that ends no switch. */
+static void what_to_does_not_subscribe_to_is_not_missed(void **state)
+{
+	struct fake *f = *state;
+	struct sw_request rq = {.kind = SW_KIND_SWITCH, .to = BG_GREEN, .resubscribe = true, .by = "test"};
+
+	f->sw->cfg->resume_us = 50000;
+	fake_active(f, BG_BLUE, 1);
+	bg_offs_at(&f->topics, "more", 0);
+	bg_offs_set(&f->sw->handed, "more", 0, 5, 1);
+	for (size_t k = 0; k < 2; k++)
+		sw_set_add(&member(f, k)->topics, "more");
+	sw_run_start(f->sw, &rq);
+	fake_all_well(f, SW_SOAKING);
+	assert_string_equal(outcome(f), "done");
+	assert_int_equal(sw_stalled(f->sw), 1);
 }
 
 /* ---- runs */
@@ -365,6 +386,7 @@ int main(void)
 		T(resubscribe_lifts_topics_and_ordinals),
 		T(resubscribe_goes_with_the_resume),
 		T(to_must_subscribe_to_what_is_handed_over),
+		T(what_to_does_not_subscribe_to_is_not_missed),
 		T(the_group_is_read_once),
 		T(eager_needs_no_commits),
 		T(what_prepare_says_counts),
