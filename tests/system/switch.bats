@@ -61,7 +61,7 @@ lag_over() { [ "$(bg_lag)" -gt "$1" ]; }
 @test "two switches at once: one runs, the other is told busy with the id of the running one" {
 	local id
 	make_active blue
-	bg_fault blue-0 processing-delay '{"delay_ms":300}'
+	bg_fault blue-0 processing-delay '{"delay_ms":1000}'
 	bg_post switch '{"to":"green"}'
 	assert_http 202
 	id=$(jq -r .id <<<"$HTTP_BODY")
