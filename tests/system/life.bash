@@ -96,13 +96,18 @@ life_scale_in_and_out() {
 	BG_INSTANCES=("${left[@]}" "${gone[@]}")
 	endpoints "${BG_INSTANCES[@]}"
 	for i in "${gone[@]}"; do bg_start_consumer "$i"; done
+	# A switch in the middle of its join: complete, or refused by name; the commits are not refused (joining.c).
+	await 10 bg_status "${gone[0]}"
+	switch_or_say_why "$(other_of "$a")" "while a member joins"
+	await 30 is_made_active "$a"
 	await 30 all_held "$a"
-	await 20 bg_one_active
+	await 30 bg_one_active
 	assert_eq "the newcomer's epoch" "$(bg_status_of "${gone[0]}" .epoch)" "$(epoch)"
 	await 10 works_alone "${gone[0]}"
 	switch_done "$(other_of "$a")"
 	await 10 bg_works "$(other_of "$a")"
 }
+is_made_active() { [ "$(active)" = "$1" ] || switch_done "$1"; }
 works_alone() { [ "$(bg_records_total "$1")" -gt 0 ]; }
 
 # `life_outage SECONDS`: the only broker is gone for longer than a session lasts.
@@ -124,20 +129,24 @@ life_outage() {
 }
 partitions_now() { kafka_admin "$BG_BOOTSTRAP" ends "$BG_SWITCH" | wc -l; }
 
-life_switch_after_outage() {
-	local a out
-	a=$(active)
-	kafka_kill "$BG_DIR/kafka"
-	kafka_restart "$BG_DIR/kafka"
-	bg_post switch "{\"to\":\"$(other_of "$a")\"}" '?wait=1'
+# `switch_or_say_why COLOR WHEN`: in the end one colour is active, whatever came of it.
+switch_or_say_why() {
+	local out
+	bg_post switch "{\"to\":\"$1\"}" '?wait=1'
 	out=$(jq -r .outcome <<<"$HTTP_BODY")
-	echo "# right after the broker's return: $out" >&3
+	echo "# $2: $out" >&3
 	case $out in
 	"done") ;;
 	no_go | aborted | rolled_back) jq -e '(.error // .message // .why) | tostring | length > 0' <<<"$HTTP_BODY" ;;
 	*) echo "$HTTP_BODY" && false ;;
 	esac
 	await 40 bg_one_active
+}
+
+life_switch_after_outage() {
+	kafka_kill "$BG_DIR/kafka"
+	kafka_restart "$BG_DIR/kafka"
+	switch_or_say_why "$(idle_color)" "right after the broker's return"
 	await 20 bg_works "$(active)"
 	await 20 switch_done "$(idle_color)"
 	await 10 bg_works "$(active)"
