@@ -82,6 +82,27 @@ doctor_finds() {
 	assert_eq "exit status" "$status" 4
 }
 
+@test "a reload leaves streams alone, but a new token ends them, and says so" {
+	follow reload tail
+	bg_post hold
+	await 10 printed reload 'held'
+	bg_signal HUP switchd
+	bg_post release
+	await 10 printed reload 'released'
+	run ! printed reload 'lost'
+	(umask 077 && echo "a token of this test, long enough" >"$BG_DIR/etc/token")
+	sed -i "s#^\[http\]#&\ntoken-file = $BG_DIR/etc/token#" "$BG_DIR/etc/switchd.ini"
+	bg_signal HUP switchd
+	await 10 printed reload 'closed: the token was changed by a reload'
+	await 10 printed reload 'connected again' # by the Unix socket, which asks for none
+	sed -i '/^token-file = /d' "$BG_DIR/etc/switchd.ini"
+	bg_signal HUP switchd
+	bg_signal INT reload
+	await 5 bg_gone reload
+	reads() { bg_post release && [ "$HTTP_STATUS" = 200 ]; }
+	await 5 reads
+}
+
 @test "the events are server-sent events to anybody" {
 	run curl -sSN --max-time 1 -D "$BATS_TEST_TMPDIR/head" "${BG_URL[switchd]}/v1/events?since=0&switch=$BG_SWITCH"
 	grep -qi '^content-type: text/event-stream' "$BATS_TEST_TMPDIR/head"
