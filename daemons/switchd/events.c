@@ -250,6 +250,24 @@ static struct change *note(struct sw_switch *sw, enum kind kind)
 	return c;
 }
 
+static void phase_of_run(struct change *c, const struct sw_run *r)
+{
+	c->epoch = r->epoch;
+	c->phase.kind = r->kind;
+	c->phase.at_us = bg_now_us() - r->started_us;
+	bg_strlcpy(c->phase.id, r->id, sizeof(c->phase.id));
+}
+
+/* What the answers to commands have changed, which nobody has told: now that there is time for it. */
+static void catch_up(struct sw_switch *sw, enum sw_state next)
+{
+	if (next == SW_PAUSING || next == SW_TRANSFER || next == SW_RESUMING)
+		return;
+	for (size_t k = 0; k < sw->n_inst; k++)
+		if (sw->inst[k].reachable && sw->inst[k].told != sw->inst[k].state)
+			sw_events_instance(&sw->inst[k]);
+}
+
 void sw_events_phase(struct sw_switch *sw, enum sw_state old, enum sw_state next, enum sw_event ev)
 {
 	const struct sw_run *r = sw->run;
@@ -261,16 +279,11 @@ void sw_events_phase(struct sw_switch *sw, enum sw_state old, enum sw_state next
 	c->phase.next = next;
 	c->phase.ev = ev;
 	c->phase.active = sw->rec.active;
-	c->phase.from = SW_NO_COLOR;
-	c->phase.to = sw->rec.active;
-	if (!r)
-		return;
-	c->epoch = r->epoch;
-	c->phase.kind = r->kind;
-	c->phase.from = r->from;
-	c->phase.to = r->to;
-	c->phase.at_us = bg_now_us() - r->started_us;
-	bg_strlcpy(c->phase.id, r->id, sizeof(c->phase.id));
+	c->phase.from = r ? r->from : SW_NO_COLOR;
+	c->phase.to = r ? r->to : sw->rec.active;
+	if (r)
+		phase_of_run(c, r);
+	catch_up(sw, next); /* may move what c points to */
 }
 
 void sw_events_instance(struct sw_inst *i)

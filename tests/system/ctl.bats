@@ -90,7 +90,7 @@ doctor_finds() {
 	bg_post release
 	await 10 printed reload 'released'
 	run ! printed reload 'lost'
-	(umask 077 && echo "a token of this test, long enough" >"$BG_DIR/etc/token")
+	(umask 077 && echo a-token-of-this-test-long-enough >"$BG_DIR/etc/token")
 	sed -i "s#^\[http\]#&\ntoken-file = $BG_DIR/etc/token#" "$BG_DIR/etc/switchd.ini"
 	bg_signal HUP switchd
 	await 10 printed reload 'closed: the token was changed by a reload'

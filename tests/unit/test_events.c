@@ -365,6 +365,10 @@ static void a_switch_is_told_in_order(void **state)
 			fail_msg("%s is not told, or not in order: %s", phases[i], w->c.in.s);
 		at = line;
 	}
+	/* The instances too, whatever told bg-switchd of their states. */
+	assert_non_null(
+		strstr(w->c.in.s, "\"instance\":\"green-0\",\"color\":\"green\",\"state\":\"ACTIVE\""));
+	assert_non_null(strstr(w->c.in.s, "\"instance\":\"blue-1\",\"color\":\"blue\",\"state\":\"PAUSED\""));
 	_cleanup_json_ struct json_object *o = event_with(w->c.in.s, "event: phase", NULL);
 	assert_string_equal(bg_json_str(o, "switch", ""), "orders");
 	assert_string_equal(bg_json_str(o, "from", ""), "blue");
