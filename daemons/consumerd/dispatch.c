@@ -75,6 +75,7 @@ static struct con_rec *next_of(struct con *c, struct con_part *p, int limit, int
 void con_dispatch_part(struct con *c, struct con_part *p)
 {
 	int limit = con_faults_on(c) ? 1 : c->tun.max_in_flight;
+	int64_t now = bg_now_us(); /* of the whole run: reading the clock is a good part of a record's cost */
 
 	while (p->again || p->pend_head) {
 		struct con_rec *r;
@@ -82,7 +83,7 @@ void con_dispatch_part(struct con *c, struct con_part *p)
 		/* Rule 9 looks here too: a freeze between two records must not let the second out. */
 		if (bg_loop_check_stall(c->loop))
 			break;
-		r = next_of(c, p, limit, bg_now_us());
+		r = next_of(c, p, limit, now);
 		if (!r)
 			break;
 		give(c, r);
@@ -112,6 +113,19 @@ void con_dispatch_all(struct con *c)
 		}
 	}
 	con_dispatch_flush(c);
+	con_source_go_on(c);
+}
+
+bool con_dispatch_full(struct con *c)
+{
+	int waiting = 0;
+
+	if (room(c) == CON_ROOM_FREE)
+		return false;
+	for (size_t i = 0; i < c->parts.n; i++)
+		if (c->parts.v[i]->assigned && !c->parts.v[i]->kpaused)
+			waiting += c->parts.v[i]->npend;
+	return waiting > PEND_HIGH / 2;
 }
 
 static void flush_later(void *arg)

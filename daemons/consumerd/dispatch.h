@@ -11,6 +11,8 @@
 /* Hand out what may be handed out, of one partition or of all. */
 void con_dispatch_part(struct con *c, struct con_part *p);
 void con_dispatch_all(struct con *c);
+/* The handler has no room for any partition, and enough records wait for it: no more are needed. */
+bool con_dispatch_full(struct con *c);
 /* The handler is done with r: error NULL is an acknowledgement, else it is given again after a back-off. */
 void con_done(struct con *c, struct con_rec *r, const char *error);
 /* The handler says that r can never be done: its partition stops there and says so; nothing is skipped. */

@@ -125,6 +125,8 @@ void con_source_pause_all(struct con *c, unsigned reason)
 {
 	for (size_t i = 0; i < c->source->n; i++)
 		pause_seat(c, &c->source->seats[i], reason);
+	con_source_go_on(
+		c); /* what was left in a queue is nobody's now, and would hide news: no edge, no wake-up */
 }
 
 /* Resume alone does not wake the fetcher (up to 1 s): always followed by a seek (facts 4). */

@@ -19,6 +19,8 @@
 #include "consumerd/spare.h"
 
 #define POLL_BUDGET 2000 /* records taken in one turn: the loop stays responsive */
+#define RUN_MAX     64   /* records that wait for the rest of their run */
+#define FULL_US     500000
 
 /* A message that is an error: of a partition, or of the handle. */
 static void on_error_message(struct con_seat *s, rd_kafka_message_t *msg)
@@ -53,8 +55,11 @@ static void on_error_message(struct con_seat *s, rd_kafka_message_t *msg)
 	rd_kafka_message_destroy(msg);
 }
 
-/* One record: into its partition, and on to the handler if that may be. */
-static void on_record(struct con_seat *s, rd_kafka_message_t *msg)
+/*
+ * One record, into its partition. Those of one partition come in runs, and a run goes on to the handler
+ * together: `run` is the partition whose records wait for that.
+ */
+static void on_record(struct con_seat *s, rd_kafka_message_t *msg, struct con_part **run)
 {
 	struct con *c = s->c;
 	struct con_part *p = con_part_find(&c->parts, rd_kafka_topic_name(msg->rkt), msg->partition);
@@ -67,7 +72,11 @@ static void on_record(struct con_seat *s, rd_kafka_message_t *msg)
 	switch (con_part_receive(&c->parts, p, msg)) {
 	case CON_TAKEN:
 		p->fresh = false; /* its fetcher is there */
-		con_dispatch_part(c, p);
+		if (*run && *run != p)
+			con_dispatch_part(c, *run);
+		*run = p;
+		if (p->npend >= RUN_MAX)
+			con_dispatch_part(c, p);
 		break;
 	case CON_GAP:
 		bg_log(BG_INFO, "gap", "%s [%d]: expected offset %lld, got %lld: asking again", p->topic,
@@ -79,14 +88,49 @@ static void on_record(struct con_seat *s, rd_kafka_message_t *msg)
 	}
 }
 
+/*
+ * The handler as a whole has no room and enough is waiting for it: what is behind stays in librdkafka's queue.
+ * (Pausing the partitions instead would throw away all that was fetched ahead, to fetch it again.) Not for long:
+ * the group's news come through the same queue, so after FULL_US it is read on, and partitions are paused.
+ */
+static bool leave_it(struct con_seat *s)
+{
+	int64_t now;
+
+	if (!con_dispatch_full(s->c)) {
+		s->full_us = 0;
+		return false;
+	}
+	now = bg_now_us();
+	if (!s->full_us)
+		s->full_us = now;
+	return now - s->full_us < FULL_US;
+}
+
+void con_source_go_on(struct con *c)
+{
+	for (size_t i = 0; c->source && i < c->source->n; i++) {
+		struct con_seat *s = &c->source->seats[i];
+
+		if (!s->full_us || con_dispatch_full(c))
+			continue;
+		s->full_us = 0;
+		if (s->h)
+			bg_kq_kick(s->h->kq);
+	}
+}
+
 void con_source_poll(void *arg)
 {
 	struct con_handle *h = arg;
 	struct con_seat *s = h->seat;
 	struct con *c = s->c;
+	struct con_part *run = NULL;
 	rd_kafka_message_t *msg;
 	int n = 0;
 
+	if (s->h == h && leave_it(s))
+		return; /* con_source_go_on, or in a second the timer of the queue */
 	while (n < POLL_BUDGET) {
 		msg = rd_kafka_consumer_poll(h->rk, 0);
 		if (!msg)
@@ -97,8 +141,10 @@ void con_source_poll(void *arg)
 		else if (msg->err)
 			on_error_message(s, msg);
 		else
-			on_record(s, msg);
+			on_record(s, msg, &run);
 	}
+	if (run)
+		con_dispatch_part(c, run);
 	con_dispatch_flush(c);
 	if (n >= POLL_BUDGET)
 		bg_kq_kick(h->kq);

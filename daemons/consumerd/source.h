@@ -22,6 +22,9 @@ uint64_t con_source_generation(const struct con *c); /* grows with every handle 
 /* Some seat has let partitions go and joins anew: a commit has to wait. */
 bool con_source_rejoining(const struct con *c);
 
+/* There is room for records again: what was left in the queue is read. */
+void con_source_go_on(struct con *c);
+
 /* Add a reason to one partition, or to all that are assigned (one call to librdkafka). */
 void con_source_pause(struct con *c, struct con_part *p, unsigned reason);
 void con_source_pause_all(struct con *c, unsigned reason);

@@ -28,8 +28,9 @@ struct con_seat {
 	struct con_handle *spare; /* takeover: what joins next, never a member yet */
 	struct con_commits *commits;
 	bool joined, subscribed, fatal;
-	bool lost;   /* takeover: librdkafka says that its membership is gone: con_seat_lost */
-	bool partly; /* subscribed to a part of the topics: con_source_resubscribe */
+	bool lost;       /* takeover: librdkafka says that its membership is gone: con_seat_lost */
+	bool partly;     /* subscribed to a part of the topics: con_source_resubscribe */
+	int64_t full_us; /* its queue is not read since; 0: it is */
 	int64_t replaced_us;
 	int64_t rejoin_us; /* partitions were let go and the group is joined anew since; 0: it is not */
 	struct bg_timer *replace_timer;

@@ -90,6 +90,10 @@ void con_source_unpause(struct con *c, struct con_part *p, unsigned reason)
 	(void)c;
 	p->why &= ~reason;
 }
+void con_source_go_on(struct con *c)
+{
+	(void)c;
+}
 void con_source_try_revoke(struct con *c)
 {
 	(void)c;
