@@ -34,6 +34,7 @@ struct sw_fan {
 	int64_t until_us;
 	struct bg_timer *deadline;
 	struct json_object *offs, *reason;
+	const char *offs_text; /* of offs, whose it is */
 	bool ending;
 };
 
@@ -49,9 +50,12 @@ uint64_t sw_fan_id(const struct sw_fan *f)
 
 const char *sw_fan_offs_text(struct sw_fan *f)
 {
-	if (!f->offs)
+	/* A text is made anew each time it is asked for: a thousand times a thousand partitions is a second. */
+	if (!f->offs) {
 		f->offs = bg_offs_to_json(f->order.offs);
-	return bg_json_text(f->offs);
+		f->offs_text = bg_json_text(f->offs);
+	}
+	return f->offs_text;
 }
 
 const char *sw_fan_reason_text(struct sw_fan *f)

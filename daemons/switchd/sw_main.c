@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "common/json.h"
 #include "common/log.h"
@@ -340,5 +343,9 @@ static const struct bg_daemon_spec spec = {
 
 int sw_main(int argc, char **argv)
 {
+#ifdef __GLIBC__
+	/* librdkafka's threads allocate little here: a heap for each would only be more memory that is half empty. */
+	mallopt(M_ARENA_MAX, 1);
+#endif
 	return bg_daemon_main(&spec, argc, argv);
 }
