@@ -234,22 +234,27 @@ tap_line() {
 	esac
 }
 
+BG_BENCHES=(gap produce consume fanout memory long)
 part_bench() {
 	local which=${1:-gap} rc=0
 	[ $# -eq 0 ] || shift
-	if [ "$which" != gap ]; then
-		result fail "bench: unknown bench '$which' (there is: gap)"
+	case " ${BG_BENCHES[*]} " in
+	*" $which "*) ;;
+	*)
+		result fail "bench: unknown bench '$which' (there is: ${BG_BENCHES[*]})"
 		return 0
-	fi
+		;;
+	esac
 	attempt "bench: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_SYSTEM[@]}"
 	passed || return 0
 	need_plain
 	passed || return 0
+	rm -rf "$RUN_DIR/bench"
 	# The table and the JSON line are the product of a bench, so they are shown as they come.
-	BG_BUILD=$RUN_DIR/build-plain BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/bench "$SRC/tests/bench/gap.sh" "$@" </dev/null |
-		tee "$RUN_DIR/log/bench-gap.log" || rc=$?
-	LAST_LINE=$(grep -a '^{"bench"' "$RUN_DIR/log/bench-gap.log" | tail -n 1) || true
-	if [ "$rc" -eq 0 ]; then result ok "bench: gap"; else result fail "bench: gap (exit status $rc)"; fi
+	BG_BUILD=$RUN_DIR/build-plain BG_SRC=$SRC BG_SYSTEM_DIR=$RUN_DIR/bench "$SRC/tests/bench/$which.sh" "$@" </dev/null |
+		tee "$RUN_DIR/log/bench-$which.log" || rc=$?
+	LAST_LINE=$(grep -a '^{"bench"' "$RUN_DIR/log/bench-$which.log" | tail -n 1) || true
+	if [ "$rc" -eq 0 ]; then result ok "bench: $which"; else result fail "bench: $which (exit status $rc)"; fi
 }
 
 part_nightly() {
@@ -264,5 +269,6 @@ part_nightly() {
 	need_plain
 	! passed || valgrind_system
 	BG_REPEAT=${BG_REPEAT:-10} part_system
-	part_bench gap
+	local b
+	for b in "${BG_BENCHES[@]}"; do part_bench "$b"; done
 }
