@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -98,25 +99,42 @@ static rd_kafka_t *strip(struct con_handle *h)
 	return rk;
 }
 
+/*
+ * librdkafka before 2.3.0 aborts the process (assertion assignor_state, its issue 4312) when a handle with the sticky
+ * assignor is destroyed after the answer to its first join and before its first assignment. Such a one lives on until
+ * that assignment; where it never comes, because it was fenced meanwhile, it is left behind.
+ */
+static bool would_abort(const struct con_handle *h)
+{
+	return h->subscribed && !h->assigned && rd_kafka_version() < 0x02030000 &&
+	       strcmp(rd_kafka_rebalance_protocol(h->rk), "NONE");
+}
+
 /* Destroying a handle blocks while a record of it is held, or the worker uses it. */
 static bool is_free(const struct con *c, const struct con_handle *h)
 {
-	return !h->busy && !c->parts.norphans && !con_probe_busy();
+	return !h->busy && !h->polling && !would_abort(h) && !c->parts.norphans && !con_probe_busy();
 }
 
 void con_handle_end(struct con *c, struct con_handle *h)
 {
 	struct con_source *src = c->source;
+	bool full = src->nold >= CON_OLD_HANDLES * src->n;
 
 	if (!h)
 		return;
-	if (is_free(c, h) || (!h->busy && src->nold >= CON_OLD_HANDLES * src->n)) {
+	/* A join that was not answered yet is given up: afterwards its answer counts for nothing. */
+	if (h->subscribed && !h->assigned && !would_abort(h))
+		rd_kafka_unsubscribe(h->rk);
+	if (is_free(c, h) || (full && !h->busy && !h->polling && !would_abort(h))) {
 		bg_kafka_destroy(c->worker, strip(h), false, NULL, NULL);
 		return;
 	}
-	/* Nobody polls it from here on. */
-	bg_kq_free(bg_steal_ptr(&h->kq));
-	rd_kafka_queue_destroy(bg_steal_ptr(&h->queue));
+	/* Nobody polls it from here on, but for the assignment that it waits for. */
+	if (!would_abort(h)) {
+		bg_kq_free(bg_steal_ptr(&h->kq));
+		rd_kafka_queue_destroy(bg_steal_ptr(&h->queue));
+	}
 	h->next = src->old;
 	src->old = h;
 	src->nold++;
@@ -125,7 +143,25 @@ void con_handle_end(struct con *c, struct con_handle *h)
 void con_handle_leave(struct con *c, struct con_handle *h, bool close_first, void (*done)(void *arg),
 		      void *arg)
 {
+	if (would_abort(h)) {
+		bg_loop_defer(c->loop, done, arg); /* the process ends, and it with it */
+		return;
+	}
 	bg_kafka_destroy(c->worker, strip(h), close_first, done, arg);
+}
+
+static void reap_later(void *arg)
+{
+	con_source_reap(arg);
+}
+
+void con_handle_assigned(struct con *c, const rd_kafka_t *rk)
+{
+	for (struct con_handle *h = c->source ? c->source->old : NULL; h; h = h->next)
+		if (h->rk == rk && !h->assigned) {
+			h->assigned = true;
+			bg_loop_defer(c->loop, reap_later, c); /* we are inside of it */
+		}
 }
 
 void con_source_reap(struct con *c)

@@ -88,6 +88,7 @@ static void on_assign(struct con_seat *s, rd_kafka_t *rk, rd_kafka_topic_partiti
 	if (wait->cnt)
 		rd_kafka_pause_partitions(rk, wait);
 	con_assign(rk, parts, false);
+	s->h->assigned = true;
 	if (wait->cnt)
 		rd_kafka_pause_partitions(rk, wait);
 	rd_kafka_topic_partition_list_destroy(wait);
@@ -240,6 +241,8 @@ void con_on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_pa
 
 	/* Of a handle that we have let go. */
 	if (!s) {
+		if (err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS)
+			con_handle_assigned(c, rk);
 		con_assign(rk, parts, err != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS);
 		return;
 	}

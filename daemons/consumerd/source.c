@@ -131,6 +131,7 @@ void con_source_poll(void *arg)
 
 	if (s->h == h && leave_it(s))
 		return; /* con_source_go_on, or in a second the timer of the queue */
+	h->polling = true;
 	while (n < POLL_BUDGET) {
 		msg = rd_kafka_consumer_poll(h->rk, 0);
 		if (!msg)
@@ -146,7 +147,8 @@ void con_source_poll(void *arg)
 	if (run)
 		con_dispatch_part(c, run);
 	con_dispatch_flush(c);
-	if (n >= POLL_BUDGET)
+	h->polling = false;
+	if (n >= POLL_BUDGET && h->kq)
 		bg_kq_kick(h->kq);
 }
 
@@ -396,6 +398,8 @@ bool con_seat_subscribe(struct con_seat *s, const char *const *names, size_t n)
 	rd_kafka_topic_partition_list_destroy(topics);
 	if (err)
 		con_error(s->c, "subscribe", "cannot subscribe: %s", rd_kafka_err2str(err));
+	else
+		s->h->subscribed = true;
 	return !err;
 }
 

@@ -13,10 +13,12 @@ struct con_handle {
 	rd_kafka_t *rk;
 	rd_kafka_queue_t *queue;
 	struct bg_kq *kq;
-	uint64_t generation;     /* grows with every handle of the process */
-	bool busy;               /* the worker warms it */
-	int64_t warmed_us;       /* 0: never */
-	struct con_handle *next; /* of those that are replaced and not destroyed yet */
+	uint64_t generation;       /* grows with every handle of the process */
+	bool busy;                 /* the worker warms it */
+	bool polling;              /* we are inside of its poll: it cannot go now */
+	bool subscribed, assigned; /* it was ever; see handle.c */
+	int64_t warmed_us;         /* 0: never */
+	struct con_handle *next;   /* of those that are replaced and not destroyed yet */
 };
 
 /* One identity: ordinal, static id, the handle that is (or will be) the member, its partitions and commits. */
@@ -65,6 +67,8 @@ void con_handle_seat(struct con_seat *s, struct con_handle *h);
 struct con_handle *con_handle_detach(struct con_seat *s);
 /* Destroy on the worker, as soon as no record of it is held any more. It must be detached. */
 void con_handle_end(struct con *c, struct con_handle *h);
+/* It got its first assignment, after it was let go: it can be destroyed now. */
+void con_handle_assigned(struct con *c, const rd_kafka_t *rk);
 /* The same at once, and leave the group; done is called on the loop. */
 void con_handle_leave(struct con *c, struct con_handle *h, bool close_first, void (*done)(void *arg),
 		      void *arg);

@@ -335,15 +335,20 @@ static void retry_begin(void *arg)
 
 static void start(struct con *c, bool adopt, int64_t epoch)
 {
+	/* The same command again, which waits for the join: the join goes on. */
+	bool same = m.under_way && !m.adopt && !adopt && m.epoch == epoch;
+
 	if (!m.retry)
 		m.retry = bg_timer_new(c->loop, retry_begin, c);
 	m.adopt = adopt;
 	m.epoch = epoch;
 	m.sure = false;
-	bg_offs_free(&m.hint);
-	if (!adopt)
-		con_source_untake(
-			c); /* always with a handle that was never a member: this one may be fenced */
+	if (!same) {
+		bg_offs_free(&m.hint);
+		/* Always with a handle that was never a member: this one may be fenced. */
+		if (!adopt)
+			con_source_untake(c);
+	}
 	begin(c);
 }
 
