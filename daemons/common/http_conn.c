@@ -235,17 +235,25 @@ static void on_retry(evutil_socket_t fd, short what, void *arg)
 		evconnlistener_enable(l->lev);
 }
 
+#define ACCEPT_SAY_US INT64_C(10000000)
+
 /* evhttp has taken the listener's callback argument for itself, so the listener is found by this list. */
 static LIST_HEAD(, http_listener) all_listeners = LIST_HEAD_INITIALIZER(all_listeners);
 
-/* Out of descriptors or memory: a listener left enabled would spin. */
+/* Out of descriptors or memory: a listener left enabled would spin. It may last, and is said now and then only. */
 static void on_accept_error(struct evconnlistener *lev, void *arg)
 {
+	static int64_t say_again_us;
 	struct timeval tv = {.tv_usec = HTTP_RETRY_US};
 	struct http_listener *l;
+	int64_t now = http_mono_us();
 
 	(void)arg;
-	bg_log(BG_WARN, "accept_failed", "cannot accept a connection: %s", strerror(errno));
+	if (now >= say_again_us) {
+		bg_log(BG_WARN, "accept_failed", "cannot accept a connection: %s; it is tried on and on",
+		       strerror(errno));
+		say_again_us = now + ACCEPT_SAY_US;
+	}
 	evconnlistener_disable(lev);
 	LIST_FOREACH(l, &all_listeners, all)
 	if (l->lev == lev)
