@@ -28,14 +28,14 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-/* clang-format off: it would make a staircase of this list */
-#define NAMES(X)                                                                                             \
-	X(open)                                                                                              \
-	X(fopen) X(read) X(pread) X(write) X(pwrite) X(writev) X(fsync) X(fdatasync) X(rename) X(mkdir)      \
-		X(flock) X(fstat) X(ftruncate) X(close) X(socket) X(socketpair) X(bind) X(listen) X(accept4) \
-			X(connect) X(setsockopt) X(send) X(recv) X(epoll_create1) X(epoll_ctl) X(eventfd)    \
-				X(timerfd_create) X(pipe2) X(getrandom) X(pthread_create) X(fork)            \
-					X(posix_spawn) X(getrlimit)
+/* One list, which clang-format would make a staircase of. */
+/* clang-format off */
+#define NAMES(X) \
+	X(open) X(fopen) X(read) X(pread) X(write) X(pwrite) X(writev) X(fsync) X(fdatasync) \
+	X(rename) X(mkdir) X(flock) X(fstat) X(ftruncate) X(close) X(socket) X(socketpair) X(bind) \
+	X(listen) X(accept4) X(connect) X(setsockopt) X(send) X(recv) X(epoll_create1) X(epoll_ctl) \
+	X(eventfd) X(timerfd_create) X(pipe2) X(getrandom) X(pthread_create) X(fork) X(posix_spawn) \
+	X(getrlimit)
 /* clang-format on */
 
 enum call {
