@@ -96,13 +96,13 @@ lag_over() { [ "$(bg_lag)" -gt "$1" ]; }
 }
 committed_under() { [ "$(group_commits | grep -cE " bg1;e=$1;c=$2;f=[0-9]+")" = 8 ]; }
 
-# A resume is read, its epoch made durable, and then the instance freezes, before it has joined. Meanwhile the
-# other colour is made active at a higher epoch; then it is woken. Its answer is in HTTP_BODY.
+# `freeze_at FAILPOINT`: a resume is read, and before it is carried out the instance freezes. Meanwhile the other
+# colour is made active at a higher epoch; then it is woken. Its answer is in HTTP_BODY.
 frozen() { grep -q '^State:.T' "/proc/$(bg_pid "$1")/status"; }
-freeze_before_join() {
+freeze_at() {
 	local out=$BG_DIR/late-resume
 	bg_stop "$I-0"
-	BG_FAIL="consumer.durable.after=stop" bg_start_consumer "$I-0"
+	BG_FAIL="$1=stop" bg_start_consumer "$I-0"
 	await 15 bg_ready "$I-0"
 	order "$A-0" pause "\"epoch\":$((E + 1))"
 	order "$A-1" pause "\"epoch\":$((E + 1))"
@@ -125,31 +125,35 @@ wake() {
 	LATE_STATE=$(bg_status_of "$I-0" .state)
 	bg_kill "$I-0" # it would freeze again
 }
-# Woken, it took no id from anybody, handed out nothing and committed nothing.
+# Woken, it handed out nothing and committed nothing.
 did_nothing() {
 	assert_http 409 stale_epoch
 	assert_eq "its state" "$LATE_STATE" PAUSED
-	assert_eq "joins" "$(group_joins "$BG_SWITCH-0")" "$JOINS"
 	tail -n "+$((LINES_BEFORE + 1))" "$BG_DIR/ledger/$I-0.jsonl" | {
 		! grep -E '"o":|"ev":"(in|commit|commit_ok|commit_refused)"'
 	}
+}
+# Nor did it take an id from anybody.
+took_nothing() {
+	did_nothing
+	assert_eq "joins" "$(group_joins "$BG_SWITCH-0")" "$JOINS"
 	bg_color_is "$A" ACTIVE
 	await 5 bg_works "$A"
 }
 
 @test "rule 3: a resume read before a freeze and carried out after it: no join, no record, no commit" {
 	alone
-	freeze_before_join
+	freeze_at consumer.durable.after
 	wake
-	did_nothing
+	took_nothing
 }
 
 @test "rule 9: the same, frozen for longer than the stall guard" {
 	alone
-	freeze_before_join
+	freeze_at consumer.durable.after
 	sleep 1.5 # the stall itself
 	wake
-	did_nothing
+	took_nothing
 }
 
 @test "rule 4: in eager takeover the late commit of from may be refused, and that is no error" {
@@ -240,11 +244,12 @@ went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to"
 	local before
 	make_active blue
 	before=$(wc -l <"$BG_DIR/ledger/green-0.jsonl")
-	bg_fault blue-0 processing-delay '{"delay_ms":600}'
+	bg_fault blue-0 hang '{"hang":true}'
 	bg_post switch '{"to":"green"}'
 	assert_http 202
 	await 5 bg_switch_is .phase PAUSING
 	bg_signal STOP green-1
+	bg_fault blue-0 hang '{"hang":false}'
 	await 10 went_active green-0 "$before"
 	await 10 bg_switch_is .phase ABORTING
 	bg_signal CONT green-1
@@ -258,4 +263,22 @@ went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to"
 @test "T-12: of all this, nothing was lost, nothing was twice, never were both active" {
 	prove 0
 	jq -r '.gap_ms | "# gap p50 \(.p50) ms, p90 \(.p90) ms, max \(.max) ms"' <<<"$VERDICT" >&3
+}
+
+@test "rule 3: frozen behind its first reading: it joins, reads again, and leaves without a record and without a commit" {
+	alone
+	freeze_at consumer.join.before
+	wake
+	did_nothing
+	bg_is "$A-1" ACTIVE
+	await 5 bg_works "$A"
+	# Whom it threw out is active again by itself, once the id is free.
+	bg_start_consumer "$I-0"
+	bg_start_switchd
+	await 30 bg_one_active
+	assert_eq active "$(active)" "$A"
+}
+
+@test "nothing lost, never both active; twice is what was in flight at the theft" {
+	prove 8000
 }
