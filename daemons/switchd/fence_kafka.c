@@ -26,17 +26,37 @@ struct seat {
 	struct bg_kq *kq, *ckq;
 	struct bg_timer *tell; /* events are told from the loop, never from inside librdkafka */
 	bool joined, acked, again, refused, outstanding;
+	bool assigned; /* once at least */
+	bool dying;    /* nobody wants it any more; it waits for its first assignment (would_abort) */
 	struct bg_err err;
-	struct bg_offs assigned;
+	struct bg_offs assigned_to;
 	sw_seat_fn fn;
 	void *arg;
 };
+
+static void destroy(struct seat *s)
+{
+	bg_kq_free(s->kq);
+	bg_kq_free(s->ckq);
+	rd_kafka_queue_destroy(s->queue);
+	rd_kafka_queue_destroy(s->commits);
+	bg_timer_free(s->tell);
+	bg_offs_free(&s->assigned_to);
+	/* It does not leave: a static member that goes like this keeps its id, and its partitions, for whoever is next. */
+	bg_kafka_destroy(s->worker, s->rk, false, NULL, NULL);
+	free(s);
+}
 
 static void tell(void *arg)
 {
 	struct seat *s = arg;
 	struct bg_err err = s->err;
 
+	if (s->dying) {
+		if (s->assigned)
+			destroy(s);
+		return;
+	}
 	/* One a turn, for each may free the seat; the last word first. */
 	if (s->refused) {
 		s->refused = s->joined = s->acked = s->again = false;
@@ -87,7 +107,7 @@ static void give(struct seat *s, rd_kafka_topic_partition_list_t *parts)
 
 	for (int i = 0; i < parts->cnt; i++) {
 		parts->elems[i].offset = 0;
-		bg_offs_at(&s->assigned, parts->elems[i].topic, parts->elems[i].partition);
+		bg_offs_at(&s->assigned_to, parts->elems[i].topic, parts->elems[i].partition);
 	}
 	if (parts->cnt)
 		rd_kafka_pause_partitions(s->rk, parts);
@@ -98,6 +118,7 @@ static void give(struct seat *s, rd_kafka_topic_partition_list_t *parts)
 	}
 	if (parts->cnt)
 		rd_kafka_pause_partitions(s->rk, parts);
+	s->assigned = true;
 	say(s, &s->joined, "", RD_KAFKA_RESP_ERR_NO_ERROR, "");
 }
 
@@ -110,12 +131,12 @@ static void take_away(struct seat *s, rd_kafka_topic_partition_list_t *parts)
 		say(s, &s->again, "giving partitions back", rd_kafka_error_code(e), rd_kafka_error_string(e));
 		rd_kafka_error_destroy(e);
 	}
-	for (size_t i = 0; i < s->assigned.n; i++)
-		if (!rd_kafka_topic_partition_list_find(parts, s->assigned.v[i].topic,
-							s->assigned.v[i].partition))
-			bg_offs_at(&left, s->assigned.v[i].topic, s->assigned.v[i].partition);
-	bg_offs_free(&s->assigned);
-	s->assigned = left;
+	for (size_t i = 0; i < s->assigned_to.n; i++)
+		if (!rd_kafka_topic_partition_list_find(parts, s->assigned_to.v[i].topic,
+							s->assigned_to.v[i].partition))
+			bg_offs_at(&left, s->assigned_to.v[i].topic, s->assigned_to.v[i].partition);
+	bg_offs_free(&s->assigned_to);
+	s->assigned_to = left;
 }
 
 static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic_partition_list_t *parts,
@@ -201,19 +222,29 @@ static rd_kafka_t *make_handle(struct sw_switch *sw, const struct sw_seat_spec *
 	return bg_kafka_new(RD_KAFKA_CONSUMER, conf, err);
 }
 
+/*
+ * librdkafka before 2.3.0 aborts the process (its issue 4312) when a handle with the sticky assignor is destroyed after
+ * the answer to its first join and before its first assignment. Such a one is polled until that assignment; where it
+ * never comes, because somebody else took the id meanwhile, it is left behind.
+ */
+static bool would_abort(const struct seat *s)
+{
+	return !s->assigned && rd_kafka_version() < 0x02030000 &&
+	       strcmp(rd_kafka_rebalance_protocol(s->rk), "NONE") != 0;
+}
+
 static void k_free(void *seat)
 {
 	struct seat *s = seat;
 
-	bg_kq_free(s->kq);
-	bg_kq_free(s->ckq);
-	rd_kafka_queue_destroy(s->queue);
-	rd_kafka_queue_destroy(s->commits);
-	bg_timer_free(s->tell);
-	bg_offs_free(&s->assigned);
-	/* It does not leave: a static member that goes like this keeps its id, and its partitions, for whoever is next. */
-	bg_kafka_destroy(s->worker, s->rk, false, NULL, NULL);
-	free(s);
+	bg_timer_stop(s->tell);
+	/* A join that was not answered yet is given up: afterwards its answer counts for nothing. */
+	if (!s->assigned && !would_abort(s))
+		rd_kafka_unsubscribe(s->rk);
+	if (would_abort(s))
+		s->dying = true;
+	else
+		destroy(s);
 }
 
 static void *k_join(struct sw_switch *sw, const struct sw_seat_spec *spec, sw_seat_fn fn, void *arg,
@@ -254,7 +285,7 @@ static void *k_join(struct sw_switch *sw, const struct sw_seat_spec *spec, sw_se
 
 static void k_assignment(void *seat, struct bg_offs *ret)
 {
-	bg_offs_copy(ret, &((struct seat *)seat)->assigned);
+	bg_offs_copy(ret, &((struct seat *)seat)->assigned_to);
 }
 
 static void k_commit(void *seat, const struct bg_offs *offs)

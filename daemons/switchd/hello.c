@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "switchd/events.h"
+#include "switchd/identity.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/soak.h"
@@ -64,6 +65,7 @@ void sw_hello(struct bg_http_req *req, void *arg)
 	}
 	struct sw_inst *i = find(sw, color, url, name);
 	if (!i) {
+		sw_identity_stranger(sw, color, name, url);
 		bg_http_error(req, 403, "unknown_endpoint",
 			      "%s of %s says it is at %s, which is no endpoint of %s here", name,
 			      sw->cfg->name, url ? url : "(no url)", bg_color_name(color));

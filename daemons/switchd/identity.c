@@ -11,6 +11,8 @@
 #include "switchd/reconcile.h"
 
 #define EVERY_US INT64_C(2000000)
+#define STRANGER_US                                                                                          \
+	INT64_C(600000000) /* a hello older than this says nothing about now; they repeat theirs */
 
 bool sw_identity_lost(const struct sw_switch *sw, const struct sw_inst *i)
 {
@@ -33,6 +35,34 @@ static const struct sw_inst *twin(const struct sw_switch *sw, const struct sw_in
 	return NULL;
 }
 
+void sw_identity_stranger(struct sw_switch *sw, enum bg_color c, const char *name, const char *url)
+{
+	if (!url)
+		return;
+	bg_strlcpy(sw->stranger[c].url, url, sizeof(sw->stranger[c].url));
+	bg_strlcpy(sw->stranger[c].name, name, sizeof(sw->stranger[c].name));
+	sw->stranger[c].at_us = bg_now_us();
+}
+
+/* Where whoever has the id of `i` is: a configured twin, or one that said hello by the same name. NULL: not known. */
+static const char *endpoint_of_usurper(const struct sw_switch *sw, const struct sw_inst *i, char *how,
+				       size_t size)
+{
+	const struct sw_inst *t = twin(sw, i);
+
+	how[0] = '\0';
+	if (t) {
+		snprintf(how, size, "; configured with the same one: %.60s (%.100s)", sw_inst_label(t),
+			 t->url);
+		return t->url;
+	}
+	if (!sw->stranger[i->color].at_us || bg_now_us() - sw->stranger[i->color].at_us > STRANGER_US ||
+	    strcmp(sw->stranger[i->color].name, i->name) != 0)
+		return NULL;
+	snprintf(how, size, "; one at %.100s says that it is %.60s too", sw->stranger[i->color].url, i->name);
+	return sw->stranger[i->color].url;
+}
+
 static void forget(struct sw_inst *i, enum sw_usurper what)
 {
 	i->usurper = what;
@@ -49,8 +79,10 @@ static void found(struct sw_inst *i, const struct bg_member *m)
 	bg_strlcpy(i->usurper_id, m->instance_id, sizeof(i->usurper_id));
 	bg_strlcpy(i->usurper_client, m->client_id ? m->client_id : "?", sizeof(i->usurper_client));
 	bg_strlcpy(i->usurper_host, host ? host : "?", sizeof(i->usurper_host));
-	snprintf(i->usurper_is, sizeof(i->usurper_is), "client %.100s at %.60s has its static id %.60s",
-		 i->usurper_client, i->usurper_host, i->usurper_id);
+	/* Kafka keeps client and host of the first member that had the id, whoever took it over later (shown on 4.1). */
+	snprintf(i->usurper_is, sizeof(i->usurper_is),
+		 "its static id %.60s is held by client %.100s at %.60s, as the broker first knew it",
+		 i->usurper_id, i->usurper_client, i->usurper_host);
 	if (anew)
 		bg_log_sw(BG_ERROR, i->sw->cfg->name, "identity_in_use", "%s (%s) was fenced: %s",
 			  sw_inst_label(i), i->url, i->usurper_is);
@@ -107,20 +139,19 @@ void sw_identity_look(struct sw_switch *sw)
 bool sw_identity_trouble(const struct sw_switch *sw, char *buf, size_t size)
 {
 	for (size_t k = 0; k < sw->n_inst; k++) {
-		const struct sw_inst *i = &sw->inst[k], *t = twin(sw, i);
+		const struct sw_inst *i = &sw->inst[k];
+		char how[256];
 
 		if (!sw_identity_lost(sw, i))
 			continue;
+		endpoint_of_usurper(sw, i, how, sizeof(how));
 		if (i->usurper == SW_USURPER_GONE)
 			snprintf(buf, size, "%.60s (%.100s) was fenced; whoever had its static id is gone",
 				 sw_inst_label(i), i->url);
 		else
-			snprintf(buf, size,
-				 "%.60s (%.100s) is FENCED, its identity is in use: %.280s%s%.60s%s%.100s%s",
+			snprintf(buf, size, "%.60s (%.100s) is FENCED, its identity is in use: %.280s%s",
 				 sw_inst_label(i), i->url,
-				 i->usurper_is[0] ? i->usurper_is : "somebody else has its static id",
-				 t ? "; configured with the same one: " : "", t ? sw_inst_label(t) : "",
-				 t ? " (" : "", t ? t->url : "", t ? ")" : "");
+				 i->usurper_is[0] ? i->usurper_is : "somebody else has its static id", how);
 		return true;
 	}
 	return false;
@@ -131,12 +162,14 @@ struct json_object *sw_identity_json(const struct sw_switch *sw)
 	struct json_object *a = json_object_new_array();
 
 	for (size_t k = 0; k < sw->n_inst; k++) {
-		const struct sw_inst *i = &sw->inst[k], *t;
+		const struct sw_inst *i = &sw->inst[k];
 		struct json_object *o, *u = NULL;
+		const char *at;
+		char how[256];
 
 		if (!sw_identity_lost(sw, i))
 			continue;
-		t = twin(sw, i);
+		at = endpoint_of_usurper(sw, i, how, sizeof(how));
 		o = json_object_new_object();
 		bg_json_add_str(o, "instance", sw_inst_label(i));
 		bg_json_add_str(o, "url", i->url);
@@ -144,11 +177,11 @@ struct json_object *sw_identity_json(const struct sw_switch *sw)
 				*i->usurper_id    ? i->usurper_id
 				: i->member.ids.n ? i->member.ids.v[0]
 						  : NULL);
-		if (i->usurper == SW_USURPER_THERE || t) {
+		if (i->usurper == SW_USURPER_THERE || at) {
 			u = json_object_new_object();
 			bg_json_add_str(u, "client_id", *i->usurper_client ? i->usurper_client : NULL);
 			bg_json_add_str(u, "host", *i->usurper_host ? i->usurper_host : NULL);
-			bg_json_add_str(u, "endpoint", t ? t->url : NULL);
+			bg_json_add_str(u, "endpoint", at);
 		}
 		bg_json_add(o, "usurper", u);
 		json_object_array_add(a, o);

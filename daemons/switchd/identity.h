@@ -11,6 +11,8 @@
 
 /* It should work, and somebody else has its identity. */
 bool sw_identity_lost(const struct sw_switch *sw, const struct sw_inst *i);
+/* A hello was refused, for its url is no endpoint here: it may be who has an identity of ours. Copies the strings. */
+void sw_identity_stranger(struct sw_switch *sw, enum bg_color c, const char *name, const char *url);
 /* Ask the broker, once in a while, as long as there is such an instance. */
 void sw_identity_look(struct sw_switch *sw);
 /* What is wrong, for people, both hosts named: into buf. False: nothing is. */

@@ -95,6 +95,11 @@ struct sw_switch {
 	int64_t soak_errors; /* error counters of the active colour when the soak began; -1: not yet */
 	struct sw_rebuild *rebuild;
 	struct sw_newcomers *newcomers;
+	/* The last hello from an endpoint that is not configured: perhaps who has an identity of ours (identity.c). */
+	struct {
+		char url[256], name[64];
+		int64_t at_us; /* bg_now_us; 0: none */
+	} stranger[2];
 	int64_t identity_us; /* bg_now_us: the members were asked for last (identity.c); 0: not yet */
 	bool record_gone;    /* there was no record, or a damaged one, at the start */
 	bool assert_waits;   /* `degraded` says why a re-assertion cannot begin */

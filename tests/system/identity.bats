@@ -130,6 +130,8 @@ second_host() {
 	await 10 degraded
 	await 10 names blue-0 '127\.0\.0\.1'
 	await 10 said_degraded
+	# The stranger's own address, from the hello that was refused.
+	assert_eq endpoint "$(bg_switch_of '.identity_in_use[0].usurper.endpoint')" "${BG_URL[usurper]}"
 	no_ping_pong 5
 	bg_stop usurper
 	await 40 bg_one_active

@@ -152,6 +152,28 @@ static void a_configured_twin_is_named(void **state)
 	assert_non_null(strstr(text, "configured with the same one: green-1 (http://127.0.0.1:4)"));
 }
 
+static void a_stranger_that_said_hello_is_named(void **state)
+{
+	struct fake *f = *state;
+	_cleanup_json_ struct json_object *v = NULL;
+	struct json_object *row;
+	char text[800];
+
+	fenced(f);
+	sw_identity_stranger(f->sw, BG_GREEN, f->sw->inst[1].name,
+			     "http://10.0.0.8:8080"); /* another colour */
+	sw_identity_stranger(f->sw, BG_BLUE, "another", "http://10.0.0.7:8080");
+	look(f);
+	assert_true(sw_identity_trouble(f->sw, text, sizeof(text)));
+	assert_null(strstr(text, "8080"));
+	sw_identity_stranger(f->sw, BG_BLUE, f->sw->inst[1].name, "http://10.0.0.9:8080");
+	assert_true(sw_identity_trouble(f->sw, text, sizeof(text)));
+	assert_non_null(strstr(text, "one at http://10.0.0.9:8080 says that it is blue-1 too"));
+	v = sw_view(f->sw, true);
+	row = json_object_array_get_idx(bg_json_get(v, "identity_in_use"), 0);
+	assert_string_equal(bg_json_str(bg_json_get(row, "usurper"), "endpoint", ""), "http://10.0.0.9:8080");
+}
+
 static void another_cause_is_another_matter(void **state)
 {
 	struct fake *f = *state;
@@ -185,6 +207,7 @@ int main(void)
 		T(brought_back_when_nobody_has_it_any_more),
 		T(where_the_broker_does_not_say_time_tells),
 		T(a_configured_twin_is_named),
+		T(a_stranger_that_said_hello_is_named),
 		T(another_cause_is_another_matter),
 		T(the_paused_colour_is_no_trouble),
 	};
