@@ -284,8 +284,7 @@ int con_api_start(struct con *c, struct bg_err *err)
 
 void con_api_stop(struct con *c)
 {
-	while (m.polls)
-		answer_poll(m.polls);
+	/* Long polls are answered by it, 503 shutting_down: what a status would tell is gone by now. */
 	bg_http_server_free(c->http);
 	c->http = NULL;
 	free(m.token);

@@ -203,6 +203,8 @@ struct con_handle *con_spare_take(struct con_seat *s, struct bg_err *err)
 
 bool con_spare_warm(const struct con *c)
 {
+	if (!c->source)
+		return false;
 	for (size_t i = 0; i < c->source->n; i++)
 		if (!is_warm(c->source->seats[i].spare, 2 * (int64_t)KEEP_WARM_US))
 			return false;

@@ -227,8 +227,9 @@ bool con_source_warm(const struct con *c)
 
 static int64_t property(const struct con *c, const char *name)
 {
-	const struct con_seat *s = &c->source->seats[0];
-	rd_kafka_t *rk = s->h ? s->h->rk : s->spare ? s->spare->rk : NULL;
+	/* None at the end: a status that is waited for is answered when the seats are gone. */
+	const struct con_seat *s = c->source ? &c->source->seats[0] : NULL;
+	rd_kafka_t *rk = !s ? NULL : s->h ? s->h->rk : s->spare ? s->spare->rk : NULL;
 	char text[32];
 	size_t size = sizeof text;
 

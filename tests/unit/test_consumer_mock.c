@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -283,6 +285,29 @@ static void fenced_while_active_waits_for_a_higher_epoch(void **state)
 	assert_string_equal(word("state"), "ACTIVE");
 }
 
+/* A controller's long poll is held at nearly every stop: it is answered, and the stop goes on. */
+static void stops_while_a_status_is_waited_for(void)
+{
+	struct sockaddr_un sun = {.sun_family = AF_UNIX};
+	_cleanup_fd_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	char text[8192] = "";
+	ssize_t n;
+
+	bg_strlcpy(sun.sun_path, w.sock, sizeof sun.sun_path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&sun, sizeof sun), 0);
+	assert_true(call("GET", "/lifecycle/status", NULL) == 200);
+	dprintf(fd, "GET /lifecycle/status?since=%lld&wait_ms=60000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		(long long)bg_json_int(w.answer, "seq", 0));
+	/* Requests are taken in order: when this one is answered, that one is held. */
+	assert_true(call("GET", "/health", NULL) == 200);
+	stop_daemon(SIGTERM);
+	for (size_t len = 0; (n = read(fd, text + len, sizeof text - 1 - len)) > 0;)
+		len += (size_t)n;
+	assert_non_null(strstr(text, "503 "));
+	assert_non_null(strstr(text, "shutting_down"));
+	start_daemon();
+}
+
 static void killed_and_started_it_is_paused_at_its_epoch(void **state)
 {
 	(void)state;
@@ -294,6 +319,8 @@ static void killed_and_started_it_is_paused_at_its_epoch(void **state)
 	assert_string_equal(word("error"), "stale_epoch");
 	assert_int_equal(call("POST", "/lifecycle/pause", "{\"epoch\":6}"), 409);
 	assert_string_equal(word("error"), "epoch_conflict");
+	stops_while_a_status_is_waited_for();
+	assert_true(await("state", "PAUSED", 20));
 }
 
 /* tests/model, "a pause frees from naming": a late pause, then a late resume, let a second colour in. */
@@ -518,6 +545,8 @@ static void two_seats_join_only_when_resumed(void **state)
 		w.dir, w.sock, rd_kafka_mock_cluster_bootstraps(w.mock));
 	fclose(f);
 	start_daemon();
+	assert_true(await("warm", "true", 20));
+	stops_while_a_status_is_waited_for();
 	assert_true(await("warm", "true", 20));
 	assert_string_equal(word("state"), "PAUSED");
 	assert_false(bg_json_bool(w.answer, "joined", true));
