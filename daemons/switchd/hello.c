@@ -86,7 +86,7 @@ void sw_hello(struct bg_http_req *req, void *arg)
 	sw_watch_kick(i);
 	if (changed) {
 		sw_events_instance(i);
-		sw_soak_look(sw);
+		sw_soak_look_at(i);
 		sw_rebuild_look(sw);
 	}
 }

@@ -25,9 +25,12 @@ static bool at_rest(const struct sw_switch *sw)
 static bool waits_for_offset(const struct sw_switch *sw, const struct sw_inst *i)
 {
 	for (size_t k = 0; k < i->n_part; k++) {
-		const struct bg_off *o = bg_offs_find(&sw->handed, i->part[k].topic, i->part[k].partition);
+		const struct bg_off *o;
 
-		if (i->part[k].needs_offset && o && o->offset >= 0)
+		if (!i->part[k].needs_offset)
+			continue;
+		o = bg_offs_find(&sw->handed, i->part[k].topic, i->part[k].partition);
+		if (o && o->offset >= 0)
 			return true;
 	}
 	return false;

@@ -69,11 +69,13 @@ static size_t each_waiting(struct sw_switch *sw, void (*fn)(struct sw_switch *sw
 		const struct sw_inst *i = &sw->inst[k];
 
 		for (size_t a = 0; i->reachable && (int)i->color == sw->rec.active && a < i->n_part; a++) {
-			const struct bg_off *o =
-				bg_offs_find(&sw->handed, i->part[a].topic, i->part[a].partition);
+			const struct bg_off *o;
 
+			if (!i->part[a].needs_offset)
+				continue;
 			/* After an abort it may be named there without an offset. */
-			if (!i->part[a].needs_offset || (o && o->offset >= 0))
+			o = bg_offs_find(&sw->handed, i->part[a].topic, i->part[a].partition);
+			if (o && o->offset >= 0)
 				continue;
 			n++;
 			if (fn)

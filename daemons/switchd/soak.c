@@ -9,17 +9,20 @@
 /* Statuses of two colours are not read in one instant: shorter than this is not said. */
 #define DUAL_MIN_US INT64_C(50000)
 
-static bool dual(const struct sw_switch *sw)
+static bool any_active(const struct sw_switch *sw, enum bg_color c)
 {
-	bool active[2] = {false, false};
-
 	for (size_t k = 0; k < sw->n_inst; k++)
-		if (sw->inst[k].reachable && sw->inst[k].state == SW_I_ACTIVE)
-			active[sw->inst[k].color] = true;
-	return active[0] && active[1];
+		if (sw->inst[k].color == c && sw->inst[k].reachable && sw->inst[k].state == SW_I_ACTIVE)
+			return true;
+	return false;
 }
 
-void sw_soak_look(struct sw_switch *sw)
+static bool dual(const struct sw_switch *sw)
+{
+	return any_active(sw, BG_BLUE) && any_active(sw, BG_GREEN);
+}
+
+static void look(struct sw_switch *sw)
 {
 	int64_t now = bg_now_us();
 
@@ -38,6 +41,16 @@ void sw_soak_look(struct sw_switch *sw)
 	sw->dual_seen++;
 	bg_log_sw(BG_ERROR, sw->cfg->name, "dual_active", "both colours said ACTIVE for %lld ms",
 		  (long long)(us / 1000));
+}
+
+void sw_soak_look_at(const struct sw_inst *i)
+{
+	struct sw_switch *sw = i->sw;
+
+	/* It begins with one that works; a thousand that are paused are not counted a thousand times. */
+	if (sw->dual_since_us || (i->reachable && i->state == SW_I_ACTIVE &&
+				  any_active(sw, i->color == BG_BLUE ? BG_GREEN : BG_BLUE)))
+		look(sw);
 }
 
 int64_t sw_soak_dual_us(const struct sw_switch *sw)

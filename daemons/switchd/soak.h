@@ -5,8 +5,8 @@
 
 #include "switchd/switch.h"
 
-void sw_soak_look(struct sw_switch *sw); /* a state changed */
-void sw_soak_count(struct sw_inst *i);   /* fresh numbers */
+void sw_soak_look_at(const struct sw_inst *i); /* its state changed */
+void sw_soak_count(struct sw_inst *i);         /* fresh numbers */
 int64_t
 sw_soak_errors(const struct sw_switch *sw); /* of the active colour, since the soak began; 0: unknown */
 int64_t sw_soak_dual_us(const struct sw_switch *sw);

@@ -12,23 +12,38 @@
 #include "switchd/snapshot.h"
 #include "switchd/soak.h"
 
-/* A poll that finds no change ends after reconcile-interval, so that numbers (lag, counters) are that fresh. */
-#define GRACE_US INT64_C(5000000)
+/*
+ * A poll that finds no change ends after reconcile-interval, so that numbers (lag, counters) are that fresh; but no more
+ * than 50 a second do, for a thousand instances would keep us busy with nothing. A change of state ends it at once.
+ */
+#define GRACE_US   INT64_C(5000000)
+#define AN_END_US  INT64_C(20000)
+#define LONGEST_US INT64_C(30000000)
 
 static void poll(struct sw_inst *i);
 
 static void changed(struct sw_inst *i)
 {
 	sw_events_instance(i);
-	sw_soak_look(i->sw);
+	sw_soak_look_at(i);
 	sw_rebuild_look(i->sw);
-	sw_identity_look(i->sw);
+	if (sw_identity_lost(i->sw, i))
+		sw_identity_look(i->sw);
 	sw_reconcile_one(i);
 }
 
 static bool critical(const struct sw_switch *sw)
 {
 	return sw->state == SW_PAUSING || sw->state == SW_TRANSFER || sw->state == SW_RESUMING;
+}
+
+/* Looking through a thousand instances at each status of one of them is what an idle bg-switchd would spend. */
+static bool needs_offset(const struct sw_inst *i)
+{
+	for (size_t a = 0; a < i->n_part; a++)
+		if (i->part[a].needs_offset)
+			return true;
+	return false;
 }
 
 static void on_status(void *arg, const struct bg_httpc_answer *a)
@@ -52,7 +67,8 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 	if (rc == 0) {
 		bg_backoff_reset(&i->poll_backoff);
 		sw_soak_count(i);
-		sw_newcomers_look(i->sw);
+		if (needs_offset(i))
+			sw_newcomers_look(i->sw);
 	}
 	if (chg)
 		changed(i);
@@ -70,7 +86,8 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 
 static void poll(struct sw_inst *i)
 {
-	int64_t wait_us = i->sw->cfg->reconcile_us;
+	int64_t crowd_us = BG_MIN((int64_t)i->sw->n_inst * AN_END_US, LONGEST_US);
+	int64_t wait_us = BG_MAX(i->sw->cfg->reconcile_us, crowd_us);
 	char path[96];
 	struct bg_httpc_call call = {
 		.method = "GET",
