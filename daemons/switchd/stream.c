@@ -11,6 +11,7 @@
 #include "common/mem.h"
 
 #define AHEAD      ((size_t)64 * 1024)
+#define LAST_AHEAD ((size_t)1024 * 1024) /* at the end nobody can come back for the rest */
 #define STUCK_MAX  4
 #define KEEP_ALIVE ": keep-alive\n\n"
 
@@ -132,7 +133,7 @@ static void too_slow(struct follower *f)
 }
 
 /* Send what it has not had, as far as it takes it. It may be gone afterwards. */
-static void pump(struct follower *f)
+static void pump(struct follower *f, size_t ahead)
 {
 	struct sw_stream *s = f->s;
 
@@ -140,7 +141,7 @@ static void pump(struct follower *f)
 		too_slow(f);
 		return;
 	}
-	while (f->place < s->next_id && bg_http_stream_queued(f->req) < AHEAD) {
+	while (f->place < s->next_id && bg_http_stream_queued(f->req) < ahead) {
 		struct happened *h = &s->ring[(s->head + (size_t)(f->place - oldest_id(s))) % s->cap];
 
 		f->place++;
@@ -153,7 +154,7 @@ static void pump(struct follower *f)
 
 static void on_drain(void *arg)
 {
-	pump(arg);
+	pump(arg, AHEAD);
 }
 
 static void on_keepalive(void *arg)
@@ -232,7 +233,7 @@ void sw_stream_follow(struct sw_stream *s, struct bg_http_req *req, const char *
 	bg_http_stream_on_drain(req, on_drain, f);
 	bg_http_stream_send(req, ": bg-switchd\nretry: 1000\n\n", 26);
 	begin(f, since);
-	pump(f);
+	pump(f, AHEAD);
 }
 
 void sw_stream_add(struct sw_stream *s, const char *sw, const char *event, struct json_object *o)
@@ -254,12 +255,18 @@ void sw_stream_add(struct sw_stream *s, const char *sw, const char *event, struc
 		forget_oldest(s);
 	for (struct follower *f = s->first; f; f = next) {
 		next = f->next;
-		pump(f);
+		pump(f, AHEAD);
 	}
 }
 
 void sw_stream_say(struct sw_stream *s, const char *reason, const char *message)
 {
+	struct follower *next;
+
+	for (struct follower *f = s->first; f; f = next) {
+		next = f->next;
+		pump(f, LAST_AHEAD);
+	}
 	for (struct follower *f = s->first; f; f = f->next)
 		say_closed(f->req, reason, message);
 }

@@ -7,9 +7,10 @@ set -euo pipefail
 
 # Unit tests that also run under valgrind: those of the code that takes bytes and memory apart.
 BG_VALGRIND=(test_conf test_json test_statefile test_offsets test_units)
-# Unit tests under ThreadSanitizer: those that have threads.
+# Unit tests under ThreadSanitizer: those that have threads. (Not test_daemon: it holds signals back until the next
+# call that it watches, so one that comes just before epoll_wait waits for ever.)
 BG_TSAN=(test_worker test_loop test_log test_kafka_queue test_kafka_aux test_engine test_consumer_mock test_switch_run
-	test_store_file test_http_server test_daemon)
+	test_store_file test_http_server)
 
 # `mixed_build NAME FROM PROGRAM…`: everything of the plain build, but these programs of the build FROM.
 mixed_build() {
@@ -93,7 +94,7 @@ valgrind_system() {
 # ---- tsan
 
 need_tsan() {
-	BG_TARGETS="bg-consumerd bg-switchd tests/unit/tiny_daemon ${BG_TSAN[*]/#/tests/unit/}" \
+	BG_TARGETS="bg-consumerd bg-switchd ${BG_TSAN[*]/#/tests/unit/}" \
 		need_build tsan --enable-sanitizers=thread CFLAGS='-g -O1'
 }
 

@@ -474,7 +474,7 @@ static void a_write_that_is_not_answered_costs_the_handle_only(void **state)
 	(void)state;
 	rd_kafka_mock_broker_push_request_error_rtts(w.mock, 1, OFFSET_COMMIT, 2, 0, 0, 0, 25000);
 	green_commits(140, "bg1;e=13;c=green;f=13");
-	usleep(300000);
+	usleep(1200000); /* the write is on its way by now, on a busy machine too */
 	from = bg_now_us();
 	assert_int_equal(
 		call("POST", "/lifecycle/resume",

@@ -169,33 +169,6 @@ static void test_health(void **state)
 }
 
 /* 200 at once all end well; more than 256 are refused, and those that were there still end. */
-static void on_members(void *arg, const struct bg_err *err, const struct bg_member *v, size_t n)
-{
-	struct answer *a = arg;
-
-	(void)v;
-	a->calls++;
-	a->done = true;
-	a->ok = !err && n == 0;
-	if (err)
-		a->err = *err;
-}
-
-/* The mock does not know the question: that is said, once, and within the deadline. What a broker answers is checked by
- * bg-auxcheck. */
-static void test_members_are_not_known_to_all(void **state)
-{
-	struct fixture *f = *state;
-	struct answer a = {0};
-
-	bg_aux_members(f->aux, "g1", 5 * SECOND, on_members, &a);
-	assert_true(bg_loop_run_until(f->loop, &a.done, 6 * SECOND));
-	assert_int_equal(a.calls, 1);
-	assert_false(a.ok);
-	assert_true(*a.err.code != '\0');
-	assert_non_null(strstr(a.err.msg, "g1"));
-}
-
 static void test_many(void **state)
 {
 	struct fixture *f = *state;
@@ -250,11 +223,9 @@ static void test_warm(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		T(test_round_trip),    T(test_other_group),
-		T(test_nothing_asked), T(test_partitions),
-		T(test_unknown_topic), T(test_unknown_partition),
-		T(test_ranges),        T(test_health),
-		T(test_many),          T(test_members_are_not_known_to_all),
+		T(test_round_trip), T(test_other_group),   T(test_nothing_asked),
+		T(test_partitions), T(test_unknown_topic), T(test_unknown_partition),
+		T(test_ranges),     T(test_health),        T(test_many),
 		T(test_warm),
 	};
 
