@@ -162,14 +162,11 @@ static void really_free(struct bg_httpc *c)
 
 static struct call *first_bad(struct bg_httpc *c)
 {
-	struct call *k;
+	struct call *k = c->n_bad ? TAILQ_FIRST(&c->calls) : NULL;
 
-	if (c->n_bad == 0)
-		return NULL;
-	TAILQ_FOREACH(k, &c->calls, link)
-	if (k->bad && k->fn)
-		return k;
-	return NULL;
+	while (k && !(k->bad && k->fn))
+		k = TAILQ_NEXT(k, link);
+	return k;
 }
 
 static void give_out(struct bg_httpc *c, bool with_bad)
@@ -412,13 +409,10 @@ static void set_common(struct call *k, const struct bg_httpc_call *call)
 	curl_easy_setopt(e, CURLOPT_PRIVATE, k);
 	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, k->curl_err);
 	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	/*
-	 * Held for as long as a POST takes: a thousand times the usual 64 KiB is most of a daemon. (Not so its
-	 * CURLOPT_BUFFERSIZE: at 1 KiB libcurl 7.88 writes beyond its end, test_http_client shows it.)
-	 */
+	/* Held while a POST lasts: a thousand times 64 KiB is most of a daemon. (libcurl 7.88 writes beyond the end of a
+	 * smaller CURLOPT_BUFFERSIZE: test_http_client under valgrind shows it.) */
 	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
-	/* Names are looked up when a connection is made, which is rare. A cache of theirs is walked through at the end of
-	 * every call: with a thousand endpoints that was a quarter of all time. */
+	/* Names are looked up per connection, which is rare; curl walks a cache of them at the end of every call. */
 	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
 	curl_easy_setopt(e, CURLOPT_PROXY, "");
 	curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
