@@ -24,6 +24,16 @@ follow() {
 	rm -f "$BG_DIR/log/$name.log"
 	bg_spawn "$name" "$BG_BIN/bgctl" -s "$BG_SWITCH" "$@"
 }
+# `told NAME`: it follows by now: a hold and its release have been printed. They are made until they are.
+told() {
+	printed "$1" released || {
+		bg_post hold
+		bg_post release
+		return 1
+	}
+}
+# `printed_more NAME WHAT N`: on more than N lines.
+printed_more() { [ "$(grep -c -- "$2" "$BG_DIR/log/$1.log")" -gt "$3" ]; }
 printed() { grep -q -- "$2" "$BG_DIR/log/$1.log"; }
 
 doctor() { run --separate-stderr bg_ctl doctor --config-dir "$BG_DIR/etc" "$@"; }
@@ -70,9 +80,10 @@ doctor_finds() {
 
 @test "tail ends by SIGINT with status 0, and its lines are for people" {
 	follow lines tail
+	await 10 told lines
 	bg_post hold
 	bg_post release
-	await 10 printed lines 'released'
+	await 10 printed_more lines released 1
 	bg_signal INT lines
 	await 5 bg_gone lines
 	grep -E "^[0-9-]{5} [0-9:.]{12}  $BG_SWITCH  held: nothing moves" "$BG_DIR/log/lines.log"
@@ -83,12 +94,14 @@ doctor_finds() {
 }
 
 @test "a reload leaves streams alone, but a new token ends them, and says so" {
+	local n
 	follow reload tail
-	bg_post hold
-	await 10 printed reload 'held'
+	await 10 told reload
+	n=$(grep -c released "$BG_DIR/log/reload.log")
 	bg_signal HUP switchd
+	bg_post hold
 	bg_post release
-	await 10 printed reload 'released'
+	await 10 printed_more reload released "$n"
 	run ! printed reload 'lost'
 	(umask 077 && echo a-token-of-this-test-long-enough >"$BG_DIR/etc/token")
 	sed -i "s#^\[http\]#&\ntoken-file = $BG_DIR/etc/token#" "$BG_DIR/etc/switchd.ini"
