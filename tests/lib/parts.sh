@@ -166,7 +166,7 @@ ALONE='^# alone: '
 # dealt out by their number of tests, the largest first. The second lane's lines are shown when both are over.
 # shellcheck disable=SC2030,SC2031 # the second lane counts for itself, and says it by a file
 two_lanes() {
-	local f n one=() two=() n1=0 n2=0 counts
+	local f n one=() two=() n1=0 n2=0 counts lane
 	while read -r n f; do
 		if [ "$n1" -le "$n2" ]; then
 			one+=("$f") n1=$((n1 + n))
@@ -184,8 +184,9 @@ two_lanes() {
 		run_bats system-2 "$RUN_DIR/build-failpoints" "${two[@]}"
 		echo "$PASSED $FAILED" >"$RUN_DIR/lane-2.counts"
 	) >"$RUN_DIR/log/lane-2.out" 2>&1 &
+	lane=$! # a process substitution, as in run_bats, sets it too
 	run_bats system-1 "$RUN_DIR/build-failpoints" "${one[@]}"
-	wait "$!" || true
+	wait "$lane" || true
 	cat "$RUN_DIR/log/lane-2.out"
 	if counts=$(cat "$RUN_DIR/lane-2.counts" 2>/dev/null); then
 		PASSED=$((PASSED + ${counts% *}))
