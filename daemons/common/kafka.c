@@ -112,3 +112,8 @@ void bg_kafka_destroy(struct bg_worker *w, rd_kafka_t *rk, bool close_first, voi
 	       rd_kafka_name(rk));
 	destroy_done(d);
 }
+
+bool bg_kafka_half_joined(rd_kafka_t *rk)
+{
+	return rd_kafka_version() < 0x02030000 && strcmp(rd_kafka_rebalance_protocol(rk), "NONE") != 0;
+}

@@ -41,6 +41,12 @@ void bg_kq_free(struct bg_kq *k); /* does not destroy the queue */
 void bg_kafka_destroy(struct bg_worker *w, rd_kafka_t *rk, bool close_first, void (*done)(void *arg),
 		      void *arg);
 extern int64_t bg_kafka_destroy_limit_us; /* the 15 s; tests shorten it */
+/*
+ * librdkafka before 2.3.0 aborts the process (assertion assignor_state, its issue 4312) when a consumer with the sticky
+ * assignor is destroyed after the answer to its first join and before its first assignment. True: this one would, as long
+ * as it has never been assigned anything, which the caller knows. It has to live on, and be polled, until it is.
+ */
+bool bg_kafka_half_joined(rd_kafka_t *rk);
 
 /*
  * The second warm handle. All durations are microseconds from now. Every callback is called exactly once,

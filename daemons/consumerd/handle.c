@@ -3,7 +3,6 @@
 #include "config.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -99,15 +98,10 @@ static rd_kafka_t *strip(struct con_handle *h)
 	return rk;
 }
 
-/*
- * librdkafka before 2.3.0 aborts the process (assertion assignor_state, its issue 4312) when a handle with the sticky
- * assignor is destroyed after the answer to its first join and before its first assignment. Such a one lives on until
- * that assignment; where it never comes, because it was fenced meanwhile, it is left behind.
- */
+/* It lives on until its first assignment; where that never comes, because it was fenced meanwhile, it is left behind. */
 static bool would_abort(const struct con_handle *h)
 {
-	return h->subscribed && !h->assigned && rd_kafka_version() < 0x02030000 &&
-	       strcmp(rd_kafka_rebalance_protocol(h->rk), "NONE");
+	return h->subscribed && !h->assigned && bg_kafka_half_joined(h->rk);
 }
 
 /* Destroying a handle blocks while a record of it is held, or the worker uses it. */

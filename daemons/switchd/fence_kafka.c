@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "common/epoch.h"
 #include "common/log.h"
@@ -222,15 +221,10 @@ static rd_kafka_t *make_handle(struct sw_switch *sw, const struct sw_seat_spec *
 	return bg_kafka_new(RD_KAFKA_CONSUMER, conf, err);
 }
 
-/*
- * librdkafka before 2.3.0 aborts the process (its issue 4312) when a handle with the sticky assignor is destroyed after
- * the answer to its first join and before its first assignment. Such a one is polled until that assignment; where it
- * never comes, because somebody else took the id meanwhile, it is left behind.
- */
+/* It is polled until its first assignment; where that never comes, because somebody else took the id, it is left behind. */
 static bool would_abort(const struct seat *s)
 {
-	return !s->assigned && rd_kafka_version() < 0x02030000 &&
-	       strcmp(rd_kafka_rebalance_protocol(s->rk), "NONE") != 0;
+	return !s->assigned && bg_kafka_half_joined(s->rk);
 }
 
 static void k_free(void *seat)
