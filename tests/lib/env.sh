@@ -169,8 +169,8 @@ bg_env_up() {
 	if [ "$BG_STRATEGY" = C ]; then
 		for i in "${BG_INSTANCES[@]}"; do await 30 bg_ready "$i"; done
 	else
-		await 75 bg_assigned blue "${BG_HELD:-$BG_PARTITIONS}"
-		await 75 bg_assigned green "${BG_HELD:-$BG_PARTITIONS}"
+		await 30 bg_assigned blue "${BG_HELD:-$BG_PARTITIONS}"
+		await 30 bg_assigned green "${BG_HELD:-$BG_PARTITIONS}"
 	fi
 	await 30 bg_color_is blue PAUSED
 	await 30 bg_color_is green PAUSED
