@@ -28,6 +28,8 @@ alone() {
 	await 10 quiet_since
 }
 has_members() { group | grep -q " members $1\$"; }
+# It has been told, by its next heartbeat, that its id was taken over.
+no_member() { [ "$(bg_status_of "$1" .joined)" = false ]; }
 holds() { [ "$(held "$1")" = "$2" ]; }
 # The spares of all are warm again.
 quiet_since() {
@@ -45,6 +47,7 @@ green_takes() {
 
 @test "who is paused since its start is no member, holds nothing, and is warm" {
 	alone
+	await 10 no_member green-0
 	ok green-0 prepare "\"epoch\":$((E + 1)),\"active\":\"green\""
 	jq -e --arg g "$BG_SWITCH" --arg i "$BG_SWITCH-0" '.mode == "takeover" and .group == $g and .joined == false and
 		.warm == true and .assignment == [] and .ordinals == [0] and .static_ids == [$i] and
