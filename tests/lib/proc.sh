@@ -24,14 +24,21 @@ bg_spawn() {
 
 bg_pid() { cat "$BG_DIR/run/$1.pid" 2>/dev/null; }
 
+# The letter of its state, as in ps: R, S, T (stopped), Z …; nothing when it is gone.
+bg_process_state() {
+	local pid
+	pid=$(bg_pid "$1") || return 1
+	sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null
+}
+
 # A zombie is not alive, though kill -0 would say so.
 bg_alive() {
-	local pid state
-	pid=$(bg_pid "$1") || return 1
-	state=$(sed -n 's/^State:\t\(.\).*/\1/p' "/proc/$pid/status" 2>/dev/null) || return 1
+	local state
+	state=$(bg_process_state "$1") || return 1
 	[ -n "$state" ] && [ "$state" != Z ]
 }
 bg_gone() { ! bg_alive "$1"; }
+bg_stopped() { [ "$(bg_process_state "$1")" = T ]; }
 
 # `bg_signal SIGNAL NAME…`; a process that is gone is no error.
 bg_signal() {

@@ -157,7 +157,8 @@ doctor_finds() {
 	echo "$output"
 	assert_eq "exit status" "$status" 0
 	assert_match "the end" "$output" 'OK: nothing to mend'
-	assert_match files "$output" 'switchd.ini passes'
+	# A long path is broken within its column: here it is read as one.
+	assert_match files "$(tr -d ' \n' <<<"$output")" 'switchd.inipasses'
 	assert_match brokers "$output" '1 brokers answer'
 	[ "$(awk 'length > 80' <<<"$output")" = "" ]
 }
