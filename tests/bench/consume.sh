@@ -6,7 +6,11 @@
 #
 #   null       beside a bare poll loop
 #   exec       beside a bare json-c pipe to the same child (echo_child.c)
-#   exec-raw   the same child with raw framing, beside our own JSON
+#   exec-raw   the same child with raw framing, beside the same json-c pipe; `by_json`: by our own JSON
+#
+# Raw framing was meant to be 3 times our JSON. Our JSON is written and read by hand, and is itself 4 times the
+# json-c pipe: 3 times that is more than null, which does nothing with a record. So raw is held to 3 times the
+# json-c pipe, and never below our JSON.
 #
 # They take turns; the clock leaves out the first and the last tenth of the records (of ours: between two
 # samples of its status, five a second), the medians are compared.
@@ -14,7 +18,7 @@
 #	consume.sh [-n TURNS] [-H null|exec]	turns of each (3); only rows of this handler
 #
 # Prints a table, then as the last line one JSON object. Exit status 1: null below 0.9 of its peer, exec below
-# 0.7, exec-raw below 3 times our JSON.
+# 0.7, exec-raw below 3 times the json-c pipe or below our JSON.
 # shellcheck source=tests/bench/lib.sh
 . "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -105,10 +109,12 @@ turns() {
 	PEER=$(median "${p[@]:-0}") PEER_CPU=$(median "${pc[@]:-0}")
 }
 
+# `row NAME HANDLER SIZE LIMIT [JSON-RATE]`
 row() {
 	bench_row "$(jq -cn --arg name "$1" --arg handler "$2" --argjson size "$3" --argjson o "$OURS" --argjson p "$PEER" \
-		--argjson oc "$OURS_CPU" --argjson pc "$PEER_CPU" \
-		'{name: $name, handler: $handler, ours: $o, peer: $p, unit: "records/s", size: $size, ours_cpu_us: $oc, peer_cpu_us: $pc}')" "$4"
+		--argjson oc "$OURS_CPU" --argjson pc "$PEER_CPU" --argjson json "${5:-null}" \
+		'{name: $name, handler: $handler, ours: $o, peer: $p, unit: "records/s", size: $size, ours_cpu_us: $oc, peer_cpu_us: $pc}
+			+ if $json then {by_json: ($o / $json * 1000 | round / 1000)} else {} end')" "$4"
 }
 
 # `fill SIZE RECORDS`: a topic that holds them.
@@ -119,19 +125,19 @@ fill() {
 }
 
 measure() {
-	local size=$1 name=$2 records=$3 json_rate json_cpu child="exec $BENCH/echo-child"
+	local size=$1 name=$2 records=$3 json_rate json_c json_c_cpu child="exec $BENCH/echo-child"
 	fill "$size" "$records"
 	if wanted null; then
 		turns "$records" null '' ''
 		row "consume $name, null" null "$size" '.ratio >= 0.9'
 	fi
 	if wanted exec; then
-		turns "$((records / 4))" exec "$(handler json "$BENCH/echo-child")" "$child"
+		turns "$((records / 2))" exec "$(handler json "$BENCH/echo-child")" "$child"
 		row "consume $name, exec" exec "$size" '.ratio >= 0.7'
-		json_rate=$OURS json_cpu=$OURS_CPU
-		turns "$((records / 2))" exec "$(handler raw "$BENCH/echo-child -r")" none
-		PEER=$json_rate PEER_CPU=$json_cpu
-		row "consume $name, exec-raw by our JSON" exec-raw "$size" '.ratio >= 3'
+		json_rate=$OURS json_c=$PEER json_c_cpu=$PEER_CPU
+		turns "$records" exec "$(handler raw "$BENCH/echo-child -r")" none
+		PEER=$json_c PEER_CPU=$json_c_cpu
+		row "consume $name, exec-raw" exec-raw "$size" '.ratio >= 3 and .by_json >= 1' "$json_rate"
 	fi
 }
 
