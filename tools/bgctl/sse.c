@@ -11,7 +11,21 @@ static void forget_event(struct sse *s)
 {
 	bg_buf_reset(&s->data);
 	s->type[0] = '\0';
-	s->any_data = false;
+	s->any_data = s->any_id = false;
+}
+
+/* Only now: an event that is cut off in its middle is wanted again after the reconnect. */
+static void take_id(struct sse *s)
+{
+	if (s->any_id)
+		s->id = s->next_id;
+	s->any_id = false;
+}
+
+static int too_long(struct sse *s)
+{
+	take_id(s);
+	return -E2BIG;
 }
 
 void sse_reset(struct sse *s)
@@ -31,6 +45,7 @@ static int dispatch(struct sse *s, sse_fn fn, void *arg)
 {
 	int rc = 0;
 
+	take_id(s);
 	if (s->any_data)
 		rc = fn(arg, s->type[0] ? s->type : "message", s->id, s->data.s ? s->data.s : "",
 			s->data.len);
@@ -41,7 +56,7 @@ static int dispatch(struct sse *s, sse_fn fn, void *arg)
 static int add_data(struct sse *s, const char *value, size_t len)
 {
 	if (s->data.len + len + 1 > SSE_EVENT_MAX)
-		return -E2BIG;
+		return too_long(s);
 	if (s->any_data)
 		bg_buf_add(&s->data, "\n", 1);
 	bg_buf_add(&s->data, value, len);
@@ -72,8 +87,10 @@ static int take_line(struct sse *s, char *line, size_t len, sse_fn fn, void *arg
 		return add_data(s, value, (size_t)(line + len - value));
 	if (strcmp(line, "event") == 0)
 		bg_strlcpy(s->type, value, sizeof(s->type));
-	else if (strcmp(line, "id") == 0 && bg_parse_int(value, &id, NULL) == 0 && id >= 0)
-		s->id = id;
+	else if (strcmp(line, "id") == 0 && bg_parse_int(value, &id, NULL) == 0 && id >= 0) {
+		s->next_id = id;
+		s->any_id = true;
+	}
 	return 0; /* a comment, retry, or what we do not know */
 }
 
@@ -87,7 +104,7 @@ int sse_feed(struct sse *s, const char *p, size_t n, sse_fn fn, void *arg)
 		while (k < n && p[k] != '\n' && p[k] != '\r')
 			k++;
 		if (s->line.len + k > SSE_EVENT_MAX)
-			return -E2BIG;
+			return too_long(s);
 		if (k > 0) {
 			bg_buf_add(&s->line, p, k);
 			s->after_cr = false;

@@ -13,8 +13,9 @@
 struct sse {
 	struct bg_buf line, data;
 	char type[64];
-	int64_t id; /* of the last event that had one; -1: none yet. Kept by sse_reset */
-	bool any_data, after_cr, begun;
+	int64_t id; /* of the last whole event that had one, or of one that was too long; -1: none yet. Kept by sse_reset */
+	int64_t next_id; /* of the event that is coming in, if any_id */
+	bool any_data, any_id, after_cr, begun;
 };
 
 /* type: "message" when the event has none; data: terminated. Returns 0 to go on, anything else ends sse_feed. */
