@@ -16,6 +16,9 @@
 /* A client that waits for the end is not held longer than this while a step fails again and again. */
 #define PATIENCE_US INT64_C(30000000)
 
+#define SLOW_DISK_US INT64_C(5000000)
+static const char slow_disk_text[] = "the record is still being written: the disk does not answer";
+
 static void (*const actions[])(struct sw_run *r) = {
 	[SW_ACT_CHECK] = sw_do_check,
 	[SW_ACT_INTEND] = sw_do_intend,
@@ -117,6 +120,7 @@ static struct sw_run *run_new(struct sw_switch *sw, enum sw_kind kind, enum bg_c
 	r->timer = bg_timer_new(sw->dm->loop, on_timer, r);
 	r->backoff = (struct bg_backoff){50000, 5000000, 0};
 	r->patience_us = PATIENCE_US;
+	r->slow_disk_us = SLOW_DISK_US;
 	r->stale_backoff = (struct bg_backoff){50000, 10000000, 0};
 	r->trace = bg_xcalloc(sw->n_inst + 1, sizeof(*r->trace));
 	bg_random_hex(r->id, 8);
@@ -332,6 +336,37 @@ static void again(struct sw_run *r)
 	sw_fire(r->sw, SW_EV_AGAIN);
 }
 
+/* Since when the step does not get on; whether anybody should wait for that. */
+static void no_progress(struct sw_run *r)
+{
+	if (!r->later_us)
+		r->later_us = bg_now_us();
+	r->in_trouble = bg_now_us() - r->later_us >= r->patience_us;
+	sw_run_give_news(r);
+}
+
+/* It cannot be given up, for nobody knows what lies on the disk: it is waited for, and said. */
+static void slow_disk(struct sw_run *r)
+{
+	if (strcmp(r->sw->degraded, slow_disk_text) != 0)
+		bg_log_sw(BG_ERROR, r->sw->cfg->name, "slow_store", "%s", slow_disk_text);
+	bg_strlcpy(r->sw->degraded, slow_disk_text, sizeof(r->sw->degraded));
+	no_progress(r);
+	sw_run_later(r, r->slow_disk_us, slow_disk);
+}
+
+void sw_run_writes(struct sw_run *r)
+{
+	sw_run_later(r, r->slow_disk_us, slow_disk);
+}
+
+void sw_run_written(struct sw_run *r)
+{
+	bg_timer_stop(r->timer);
+	if (strcmp(r->sw->degraded, slow_disk_text) == 0)
+		r->sw->degraded[0] = '\0';
+}
+
 void sw_do_later(struct sw_run *r)
 {
 	int64_t us = bg_backoff_next(&r->backoff);
@@ -339,10 +374,7 @@ void sw_do_later(struct sw_run *r)
 	bg_log_sw(BG_NOTICE, r->sw->cfg->name, "later", "%s is tried again in %lld ms: %s",
 		  sw_state_name(r->sw->state), (long long)(us / 1000),
 		  r->sw->degraded[0] ? r->sw->degraded : r->why.msg);
-	if (!r->later_us)
-		r->later_us = bg_now_us();
-	r->in_trouble = bg_now_us() - r->later_us >= r->patience_us;
-	sw_run_give_news(r);
+	no_progress(r);
 	sw_run_later(r, us, again);
 }
 

@@ -96,9 +96,10 @@ struct sw_run {
 	int64_t verify_us;      /* bg_now_us: VERIFYING was entered, or tried again */
 	int64_t recorded_epoch; /* record and snapshot say that to is active at it */
 	struct sw_waiter *waiters;
-	int64_t patience_us; /* a step is tried again for so long before who waits is told … */
-	int64_t later_us;    /* … since then (bg_now_us); 0: none was yet */
-	bool in_trouble;     /* that time is over */
+	int64_t patience_us;  /* a step is tried again for so long before who waits is told … */
+	int64_t later_us;     /* … since then (bg_now_us); 0: none was yet */
+	int64_t slow_disk_us; /* a write that takes longer hangs */
+	bool in_trouble;      /* that time is over */
 };
 
 /* Is `to` active already, and only brought to a newer epoch? Then going back would be wrong. */
@@ -131,6 +132,9 @@ void sw_run_later(struct sw_run *r, int64_t us, void (*fn)(struct sw_run *r));
 void sw_run_cancel(struct sw_run *r); /* whatever is under way */
 /* It cannot go on for longer than anybody should wait: who waits is told why, and not held any longer. */
 void sw_run_give_news(struct sw_run *r);
+/* A write that the step waits for begins, and is over: one that hangs is said, to who waits too. */
+void sw_run_writes(struct sw_run *r);
+void sw_run_written(struct sw_run *r);
 struct json_object *sw_run_trouble(const struct sw_run *r);   /* what they are told; the caller owns it */
 void sw_run_note(struct sw_run *r, const struct bg_err *why); /* keeps the first */
 struct sw_trace *sw_run_trace(struct sw_run *r, const struct sw_inst *i);

@@ -19,6 +19,7 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 	BG_FAILPOINT("switch.back_intent.after");
 	if (!r || r->sw->state != SW_BACK_INTENT)
 		return;
+	sw_run_written(r);
 	if (rc < 0)
 		sw_run_fail(r, SW_EV_FAIL, err);
 	else
@@ -38,6 +39,7 @@ void sw_do_intend_back(struct sw_run *r)
 	bg_strlcpy(rec->error, r->why.msg, sizeof(rec->error));
 	bg_log_sw(BG_WARN, r->sw->cfg->name, "going_back", "%s stays active, at epoch %lld: %s",
 		  sw_color_name(r->from), (long long)r->epoch, r->why.msg);
+	sw_run_writes(r);
 	sw_record_save(r->sw, on_intent, r->sw);
 }
 

@@ -12,8 +12,6 @@
 #include "switchd/reconcile.h"
 #include "switchd/restore.h"
 
-#define SLOW_DISK_US INT64_C(5000000)
-
 /* ---- PREFLIGHT */
 
 static void on_preflight(void *arg, bool go, struct json_object *rules, int64_t seen_epoch,
@@ -57,6 +55,7 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 	BG_FAILPOINT("switch.intent.after");
 	if (!r || r->sw->state != SW_INTENT)
 		return;
+	sw_run_written(r);
 	if (rc == 0) {
 		sw_fire(r->sw, SW_EV_OK);
 		/* An abort that came while the intent was being written. */
@@ -78,14 +77,6 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 	sw_fire(r->sw, r->origin == SW_UNKNOWN        ? SW_EV_LOSE
 		       : r->origin == SW_NEEDS_PERSON ? SW_EV_STUCK
 						      : SW_EV_FAIL);
-}
-
-/* Nothing has begun, so there is nothing to undo: a disk that hangs is waited for, and said. */
-static void slow_disk(struct sw_run *r)
-{
-	bg_strlcpy(r->sw->degraded, "the record is still being written: the disk does not answer",
-		   sizeof(r->sw->degraded));
-	bg_log_sw(BG_ERROR, r->sw->cfg->name, "slow_store", "%s", r->sw->degraded);
 }
 
 static void fill_intent(struct sw_run *r, enum sw_state phase)
@@ -121,7 +112,7 @@ void sw_do_intend(struct sw_run *r)
 	r->before = r->sw->rec;
 	r->intents++;
 	fill_intent(r, SW_INTENT);
-	sw_run_later(r, SLOW_DISK_US, slow_disk);
+	sw_run_writes(r);
 	sw_record_save(r->sw, on_intent, r->sw);
 }
 
@@ -349,6 +340,7 @@ static void on_init_snapshot(void *arg, int rc, const struct bg_err *err)
 
 	if (!r || r->kind != SW_KIND_INIT || r->sw->state != SW_TRANSFER)
 		return;
+	sw_run_written(r);
 	if (rc < 0)
 		sw_run_fail(r, SW_EV_FAIL, err);
 	else
@@ -382,6 +374,7 @@ static void united(struct sw_run *r)
 		bg_offs_free(&r->sw->handed);
 		bg_offs_copy(&r->sw->handed, &r->un.offs);
 		r->init_handed = true;
+		sw_run_writes(r);
 		sw_run_save_snapshot(r, on_init_snapshot);
 	} else
 		sw_fire(r->sw, SW_EV_OK);

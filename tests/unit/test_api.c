@@ -353,6 +353,35 @@ static void who_waits_is_told_of_trouble(void **state)
 	fake_all_well(w->f, SW_IDLE); /* it goes on all the same */
 }
 
+/* A write that hangs cannot be given up, but nobody is held by it for ever. */
+static void who_waits_for_a_disk_that_hangs_is_told(void **state)
+{
+	struct world *w = *state;
+	struct fake *f = w->f;
+
+	fake_active(f, BG_BLUE, 1);
+	f->hold_writes = true;
+	struct sw_run *r = fake_switch(f, BG_GREEN);
+	r->patience_us = 0;
+	r->slow_disk_us = 20000;
+	fake_await_state(f, SW_INTENT);
+	req(w, "POST", ORDERS "/switch?wait=1", "{\"to\":\"green\",\"expect_epoch\":1}", 202);
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 6);
+	assert_non_null(strstr(bg_json_str(w->json, "trouble", ""), "the disk does not answer"));
+	f->hold_writes = false;
+	fake_await(f, "prepare");
+	assert_string_equal(f->sw->degraded, "");
+	f->hold_writes = true;
+	r->in_trouble = false;
+	req(w, "POST", ORDERS "/abort?wait=1", "{}", 202);
+	assert_int_equal(bg_json_int(w->json, "exit", -1), 6);
+	assert_string_equal(bg_json_str(w->json, "phase", ""), "ABORTING");
+	f->hold_writes = false;
+	fake_all_well(f, SW_IDLE);
+	assert_string_equal(f->sw->rec.outcome, "aborted");
+	assert_string_equal(f->sw->degraded, "");
+}
+
 static void rollback_within_its_window(void **state)
 {
 	struct world *w = *state;
@@ -527,6 +556,7 @@ int main(void)
 		T(hold_and_release),
 		T(abort_and_its_end),
 		T(who_waits_is_told_of_trouble),
+		T(who_waits_for_a_disk_that_hangs_is_told),
 		T(rollback_within_its_window),
 		T(init_once),
 		T(client_that_leaves_stops_nothing),
