@@ -65,6 +65,9 @@ enum sw_wish sw_reconcile_wish(const struct sw_switch *sw, const struct sw_inst 
 	if (i->epoch > rec->epoch)
 		return sw->state == SW_VERIFYING ? SW_WISH_NONE : SW_WISH_ASSERT;
 	if (rec->desired_active[i->color]) {
+		/* Fenced by a switch that was undone since (it was away when from was resumed): this epoch is not used up. */
+		if (i->state == SW_I_FENCED && i->epoch < rec->epoch)
+			return SW_WISH_RESUME;
 		if (i->state == SW_I_FENCED)
 			return sw->state != SW_VERIFYING && usurper_gone(i, now_us) ? SW_WISH_ASSERT
 										    : SW_WISH_NONE;

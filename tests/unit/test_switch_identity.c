@@ -122,6 +122,31 @@ static void brought_back_when_nobody_has_it_any_more(void **state)
 	assert_int_equal(json_object_array_length(bg_json_get(v, "identity_in_use")), 0);
 }
 
+/* Away while its colour was fenced and then made active again: nobody has to wait until the fencer's session is over. */
+static void fenced_before_this_epoch_it_is_resumed_at_it(void **state)
+{
+	struct fake *f = *state;
+	struct sw_inst *i = &f->sw->inst[1];
+
+	i->reachable = false;
+	f->sw->rec.epoch = 5;
+	for (size_t k = 0; k < f->sw->n_inst; k++)
+		if (&f->sw->inst[k] != i)
+			f->sw->inst[k].epoch = 5;
+	fenced(f);
+	f->member[1].client_id =
+		"bg-switchd"; /* which does not leave, and is a member until its session is over */
+	look(f);
+	assert_int_equal(i->epoch, 4);
+	assert_int_equal(fake_await(f, "resume")->order.epoch, 5);
+	fake_answer(f, "resume", NULL);
+	assert_int_equal(f->sw->state, SW_IDLE);
+	/* At its own epoch it is another matter. */
+	say(i, "{\"state\":\"FENCED\",\"cause\":\"identity_in_use\",\"epoch\":5}");
+	look(f);
+	assert_int_equal(sw_reconcile_wish(f->sw, i, bg_now_us()), SW_WISH_NONE);
+}
+
 /* The broker does not say: then time tells, as before. */
 static void where_the_broker_does_not_say_time_tells(void **state)
 {
@@ -205,6 +230,7 @@ int main(void)
 		T(both_hosts_are_named),
 		T(no_ping_pong_while_somebody_has_it),
 		T(brought_back_when_nobody_has_it_any_more),
+		T(fenced_before_this_epoch_it_is_resumed_at_it),
 		T(where_the_broker_does_not_say_time_tells),
 		T(a_configured_twin_is_named),
 		T(a_stranger_that_said_hello_is_named),
