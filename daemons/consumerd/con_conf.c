@@ -37,7 +37,7 @@ static const struct bg_conf_key table[] = {
 	{"consumer", "stall-guard", BG_CONF_DURATION, "1 s", 10000, 60000000, NULL, 0,
 	 "A loop that stood still longer hands out nothing until the broker has confirmed a commit; keep it below heartbeat.interval.ms."},
 	{"consumer", "commit-interval", BG_CONF_DURATION, "1 s", 10000, 600000000, NULL, BG_CONF_RELOAD,
-	 "How often acknowledged offsets are committed."},
+	 "How often acknowledged offsets are committed. Mode takeover: at least three times in a heartbeat.interval.ms, so that who is cut off from the broker knows."},
 	{"consumer", "mirror-interval", BG_CONF_DURATION, "5 s", 0, 600000000, NULL, BG_CONF_RELOAD,
 	 "Mode handover: how often a paused instance mirrors the other colour's committed offsets into its own group; 0 s: never."},
 	{"consumer", "max-in-flight", BG_CONF_INT, "1000", 1, 100000, NULL, BG_CONF_RELOAD,

@@ -140,7 +140,6 @@ static void every_second(void *arg)
 	struct con *c = arg;
 
 	con_meters_tick(c);
-	con_source_tick(c);
 	if (c->held && con_working(c))
 		guard(c);
 }
@@ -149,8 +148,9 @@ static void commit_due(void *arg)
 {
 	struct con *c = arg;
 
+	con_source_tick(c);
 	con_commit_tick(c);
-	bg_timer_start(m.commit, c->tun.commit_interval_us);
+	bg_timer_start(m.commit, con_source_commit_interval_us(c));
 }
 
 /* ---- modules ---- */
@@ -249,7 +249,7 @@ static int start_kafka(struct bg_daemon *d, struct bg_err *err)
 	m.commit = bg_timer_new(c->loop, commit_due, c);
 	m.refresh = bg_timer_new(c->loop, refresh, c);
 	bg_timer_every(m.second, 1000000);
-	bg_timer_start(m.commit, c->tun.commit_interval_us);
+	bg_timer_start(m.commit, con_source_commit_interval_us(c));
 	bg_loop_stall_guard(c->loop, c->tun.stall_guard_us, on_stall, c);
 	refresh(c);
 	return 0;

@@ -57,7 +57,7 @@ static struct con_rec *next_of(struct con *c, struct con_part *p, int limit, int
 	struct con_rec *r;
 
 	if (p->again) {
-		if (p->why & (CON_WHY_RETRY | CON_WHY_REFUSED) || c->held ||
+		if (p->why & (CON_WHY_RETRY | CON_WHY_REFUSED) || c->held || c->cut ||
 		    (c->state != CON_ACTIVE && c->state != CON_DRAINING) || room(c) != CON_ROOM_FREE)
 			return NULL;
 		return con_part_again(p, now);

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "common/log.h"
 #include "common/mem.h"
@@ -34,6 +35,14 @@ static rd_kafka_conf_t *handle_conf(struct con_seat *s, uint64_t generation)
 	return conf;
 }
 
+static int64_t property(rd_kafka_t *rk, const char *name)
+{
+	char text[32];
+	size_t size = sizeof text;
+
+	return rd_kafka_conf_get(rd_kafka_conf(rk), name, text, &size) ? 0 : atoll(text);
+}
+
 struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err)
 {
 	struct con *c = s->c;
@@ -43,6 +52,9 @@ struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err)
 
 	if (!rk)
 		return NULL;
+	/* Kept here: there are moments when no seat has a handle, and fencing is timed by the answer. */
+	c->source->heartbeat_ms = property(rk, "heartbeat.interval.ms");
+	c->source->session_ms = property(rk, "session.timeout.ms");
 	h = bg_xcalloc(1, sizeof *h);
 	h->seat = s;
 	h->rk = rk;

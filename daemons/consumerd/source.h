@@ -60,12 +60,14 @@ void con_source_cancel(struct con *c);
  * out anew, new topics too. Does nothing otherwise.
  */
 void con_source_resubscribe(struct con *c);
-/* Once a second. Takeover: a paused member that nobody takes over lets go; one that is cut off hands out nothing. */
+/* How often to commit, and to call the tick. */
+int64_t con_source_commit_interval_us(const struct con *c);
+/* Takeover: a paused member that nobody takes over lets go; one that is cut off hands out nothing. */
 void con_source_tick(struct con *c);
 bool con_source_busy(const struct con *c);      /* the worker uses a handle: the process cannot leave yet */
 size_t con_source_members(const struct con *c); /* seats that are members of the group */
 bool con_source_warm(const struct con *c);      /* a resume finds everything ready */
-/* From the properties in force; 0: not known. */
+/* Of the properties in force. */
 int64_t con_source_heartbeat_ms(const struct con *c);
 int64_t con_source_session_ms(const struct con *c);
 /* Revokes that waited for the handler: let go what is drained and committed. */

@@ -47,6 +47,7 @@ struct con_source {
 	struct con_seat *seats;
 	size_t n;
 	uint64_t generation;
+	int64_t heartbeat_ms, session_ms; /* of the properties in force; noted with each handle */
 	bool taken;     /* takeover: the seats have the handles of the start under way, or of the work */
 	char cause[64]; /* of a seat that is fatal */
 	struct con_handle *old; /* replaced; a record of them is still in the handler */

@@ -162,9 +162,16 @@ void con_source_cancel(struct con *c)
 
 /*
  * Who is cut off from the broker, but does not stand still, does not hear that he is fenced: whoever fences waits for
- * his heartbeat only. So a commit that is not acknowledged for a third of a heartbeat stops the handing out; with the
- * second between two commits and that between two looks it is less than the heartbeat.
+ * his heartbeat only. So a commit that is not acknowledged for a third of a heartbeat stops the handing out. With the
+ * thirds between two commits and between two looks that is a heartbeat at most, whatever commit-interval is.
  */
+int64_t con_source_commit_interval_us(const struct con *c)
+{
+	if (c->cfg.mode != CON_TAKEOVER)
+		return c->tun.commit_interval_us;
+	return BG_MIN(c->tun.commit_interval_us, BG_MAX(con_source_heartbeat_ms(c) * 1000 / 3, 10000));
+}
+
 static void look_for_cut(struct con *c)
 {
 	bool cut = con_working(c) && con_commit_waiting_us(c) > con_source_heartbeat_ms(c) * 1000 / 3;
@@ -225,25 +232,12 @@ bool con_source_warm(const struct con *c)
 	return c->cfg.mode == CON_TAKEOVER ? con_spare_warm(c) : con_source_joined(c);
 }
 
-static int64_t property(const struct con *c, const char *name)
-{
-	/* None at the end: a status that is waited for is answered when the seats are gone. */
-	const struct con_seat *s = c->source ? &c->source->seats[0] : NULL;
-	rd_kafka_t *rk = !s ? NULL : s->h ? s->h->rk : s->spare ? s->spare->rk : NULL;
-	char text[32];
-	size_t size = sizeof text;
-
-	if (!rk || rd_kafka_conf_get(rd_kafka_conf(rk), name, text, &size))
-		return 0;
-	return atoll(text);
-}
-
 int64_t con_source_heartbeat_ms(const struct con *c)
 {
-	return property(c, "heartbeat.interval.ms");
+	return c->source ? c->source->heartbeat_ms : 0;
 }
 
 int64_t con_source_session_ms(const struct con *c)
 {
-	return property(c, "session.timeout.ms");
+	return c->source ? c->source->session_ms : 0;
 }

@@ -539,7 +539,7 @@ static void two_seats_join_only_when_resumed(void **state)
 	assert_non_null(f);
 	fprintf(f,
 		"[consumer]\nswitch = orders\ntopics = orders\ngroup = seats\nmode = takeover\nordinals = 0\n"
-		"ordinals = 1\nhandler = null\nstate-dir = %s/state-t\ncommit-interval = 100 ms\n"
+		"ordinals = 1\nhandler = null\nstate-dir = %s/state-t\ncommit-interval = 10 min\n"
 		"[http]\nlisten = none\n[control]\nsocket = %s\n[faults]\nenabled = yes\n"
 		"[kafka]\nbootstrap.servers = %s\nfetch.wait.max.ms = 10\nsession.timeout.ms = 6000\n",
 		w.dir, w.sock, rd_kafka_mock_cluster_bootstraps(w.mock));
@@ -562,6 +562,26 @@ static void two_seats_join_only_when_resumed(void **state)
 	assert_true(await("state", "ACTIVE", 20));
 	assert_true(await("joined", "true", 20));
 	assert_true(two_are_held());
+}
+
+/* Whatever commit-interval is: who is cut off from the broker knows within a heartbeat that he may be fenced. */
+static void cut_off_it_hands_out_nothing(void **state)
+{
+	int64_t before = bg_json_int(w.answer, "records_total", -1);
+	_cleanup_free_ char *taken = bg_xasprintf("%lld", (long long)before + 2);
+	_cleanup_free_ char *all = bg_xasprintf("%lld", (long long)before + 12);
+
+	(void)state;
+	rd_kafka_mock_broker_push_request_error_rtts(w.mock, 1, OFFSET_COMMIT, 2, 0, 6000, 0, 6000);
+	produce(2);
+	assert_true(await("records_total", taken, 5));
+	assert_true(await("last_error",
+			  "the broker does not confirm commits: nothing is handed out until it does", 4));
+	produce(10);
+	usleep(500000);
+	call("GET", "/lifecycle/status", NULL);
+	assert_int_equal(bg_json_int(w.answer, "records_total", -1), before + 2);
+	assert_true(await("records_total", all, 20));
 }
 
 /* The proof is of every seat: the one whose commit fails first is waited for. */
@@ -627,6 +647,7 @@ int main(void)
 		cmocka_unit_test(a_resume_waits_for_the_write_on_its_way),
 		cmocka_unit_test(a_write_that_is_not_answered_costs_the_handle_only),
 		cmocka_unit_test(two_seats_join_only_when_resumed),
+		cmocka_unit_test(cut_off_it_hands_out_nothing),
 		cmocka_unit_test(a_pause_waits_for_the_commit_of_each_seat),
 		cmocka_unit_test(refused_at_work_is_fenced_with_all_seats),
 		cmocka_unit_test(refused_while_paused_is_no_event),

@@ -517,6 +517,24 @@ static void what_failed_is_given_again(void **state)
 	assert_non_null(strstr(w.error, "orders [0] offset 3, attempt 1: no luck"));
 }
 
+/* Cut off from the broker it may have been fenced since: what comes back is another's record by now. */
+static void cut_off_nothing_is_given_again(void **state)
+{
+	bool never = false;
+
+	(void)state;
+	begin("retry", "");
+	feed(0, 10);
+	UNTIL(part(0)->again && exec_x.table.count == 0);
+	w.c.cut = true;
+	bg_loop_run_until(w.d.loop, &never, 300000); /* the back-off is 50 ms */
+	assert_int_equal(part(0)->acked, 3);
+	assert_int_equal(part(0)->nagain, 1);
+	w.c.cut = false;
+	con_dispatch_all(&w.c);
+	UNTIL(all_done());
+}
+
 static void what_is_refused_stops_its_partition(void **state)
 {
 	(void)state;
@@ -733,6 +751,7 @@ int main(int argc, char **argv)
 		TEST(one_that_does_not_read),
 		TEST(its_children_go_with_it),
 		TEST(what_failed_is_given_again),
+		TEST(cut_off_nothing_is_given_again),
 		TEST(what_is_refused_stops_its_partition),
 		TEST(a_refused_one_does_not_hold_up_a_drain),
 		TEST(a_dead_one_does_not_hold_up_a_drain),
