@@ -232,6 +232,7 @@ void sw_run_recover(struct sw_switch *sw)
 		sw_fire(sw, SW_EV_FORWARD);
 		return;
 	case SW_NEEDS_PERSON:
+		bg_strlcpy(sw->degraded, rec->error, sizeof(sw->degraded));
 		sw_fire(sw, SW_EV_STUCK);
 		return;
 	case SW_BACK_INTENT:

@@ -61,6 +61,16 @@ void sw_run_give_news(struct sw_run *r)
 	answer_waiters(r, 202, o);
 }
 
+/* What was in the way is over with the run; but where it ends with nobody active, that is not forgotten. */
+static void end_trouble(struct sw_switch *sw)
+{
+	sw->degraded[0] = '\0';
+	if (sw->state == SW_NEEDS_PERSON)
+		bg_strlcpy(sw->degraded, sw->rec.error, sizeof(sw->degraded));
+	else if (sw->state == SW_UNKNOWN && !sw->record_gone)
+		sw_rebuild_look(sw);
+}
+
 /* The run is over: its entry goes into the history, and to everybody who waits for it. */
 void sw_run_outcome(struct sw_run *r, const char *outcome)
 {
@@ -72,7 +82,7 @@ void sw_run_outcome(struct sw_run *r, const char *outcome)
 	if (r->n_step && !r->step[r->n_step - 1].end_us)
 		r->step[r->n_step - 1].end_us = r->ended_us;
 	bg_strlcpy(r->outcome, outcome, sizeof(r->outcome));
-	sw->degraded[0] = '\0';
+	end_trouble(sw);
 	json_object_put(sw->last);
 	sw->last = sw_history_entry(r);
 	sw_persist_history(sw->persist, bg_json_text(sw->last), NULL, NULL);

@@ -701,8 +701,10 @@ static void recovery_of_what_rests(void **state)
 	assert_int_equal(f->sw->state, SW_IDLE);
 	fake_free(f);
 	*state = f = fake_new();
+	bg_strlcpy(f->sw->rec.error, "the log is gone", sizeof(f->sw->rec.error));
 	recover_in(f, SW_NEEDS_PERSON);
 	assert_int_equal(f->sw->state, SW_NEEDS_PERSON);
+	assert_string_equal(f->sw->degraded, "the log is gone"); /* what the person is needed for */
 	fake_free(f);
 	*state = f = fake_new();
 	f->sw->rec.soak_until_us = bg_real_us() + 3600000000;

@@ -132,6 +132,7 @@ static void request_from_a_person_s_need_fails_back_to_it(void **state)
 
 	fake_active(f, BG_BLUE, 1);
 	f->sw->rec.phase = f->sw->state = SW_NEEDS_PERSON;
+	bg_strlcpy(f->sw->rec.error, "the log is gone", sizeof(f->sw->rec.error));
 	f->fail_records = 1;
 	fake_switch(f, BG_GREEN);
 	for (int n = 0; n < 500 && (f->sw->state != SW_NEEDS_PERSON || !f->sw->run->ended); n++) {
@@ -142,6 +143,7 @@ static void request_from_a_person_s_need_fails_back_to_it(void **state)
 	assert_int_equal(f->sw->state, SW_NEEDS_PERSON);
 	assert_string_equal(outcome(f), "failed");
 	assert_int_equal(f->sent, 0);
+	assert_string_equal(f->sw->degraded, "the log is gone"); /* still */
 }
 
 /* ---- first activation */
@@ -151,6 +153,26 @@ static void init(struct fake *f, enum bg_color to, const char *from)
 	struct sw_request rq = {.kind = SW_KIND_INIT, .to = to, .by = "t", .init_from = from};
 
 	sw_run_start(f->sw, &rq);
+}
+
+/* Nobody is active, and that is said, whatever else was tried in between. */
+static void a_first_activation_that_gets_no_go_is_still_to_be_made(void **state)
+{
+	struct fake *f = *state;
+
+	f->kafka_down = true;
+	f->sw->cfg->prepare_us = 50000;
+	fake_start(f);
+	init(f, BG_BLUE, "earliest");
+	f->sw->run->patience_us = 0;
+	for (int n = 0; n < 9000 && !f->sw->run->ended; n++) {
+		if (fake_pending(f, "status"))
+			fake_answer(f, "status", NULL);
+		turns(f, 1);
+	}
+	assert_string_equal(outcome(f), "no_go");
+	assert_int_equal(f->sw->state, SW_UNKNOWN);
+	assert_non_null(strstr(f->sw->degraded, "bgctl init"));
 }
 
 static void offsets_of_a_failed_init_do_not_win(void **state)
@@ -331,6 +353,7 @@ int main(void)
 		T(replaced_records_survive_a_write_that_fails),
 		T(intent_that_is_there_all_the_same_is_taken_back),
 		T(request_from_a_person_s_need_fails_back_to_it),
+		T(a_first_activation_that_gets_no_go_is_still_to_be_made),
 		T(offsets_of_a_failed_init_do_not_win),
 		T(init_that_fails_half_way_is_adopted),
 		T(policy_counts_after_a_failed_init),
