@@ -172,6 +172,8 @@ void sw_do_end_aborted(struct sw_run *r)
 	bg_offs_copy(&r->sw->handed, &r->un.offs);
 	sw_run_save_snapshot(r, NULL);
 	rec->active = r->from;
+	if (rec->previous == r->from)
+		rec->previous = r->to; /* VERIFYING had written it */
 	rec->desired_active[r->from] = true;
 	rec->desired_active[r->to] = false;
 	rec->phase = SW_IDLE;

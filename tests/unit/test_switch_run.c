@@ -541,7 +541,11 @@ static void abort_in_resume(void **state)
 
 static void abort_while_verifying(void **state)
 {
+	struct fake *f = *state;
+
 	abort_at(state, "status", 3);
+	assert_string_equal(sw_color_name(f->sw->rec.previous),
+			    "green"); /* it worked for a moment; not blue itself */
 }
 
 static void abort_while_the_intent_is_written(void **state)
