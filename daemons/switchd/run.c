@@ -346,6 +346,13 @@ static void no_progress(struct sw_run *r)
 	sw_run_give_news(r);
 }
 
+void sw_run_progress(struct sw_run *r)
+{
+	bg_backoff_reset(&r->backoff);
+	r->later_us = 0;
+	r->in_trouble = false;
+}
+
 /* It cannot be given up, for nobody knows what lies on the disk: it is waited for, and said. */
 static void slow_disk(struct sw_run *r)
 {

@@ -132,6 +132,8 @@ void sw_run_later(struct sw_run *r, int64_t us, void (*fn)(struct sw_run *r));
 void sw_run_cancel(struct sw_run *r); /* whatever is under way */
 /* It cannot go on for longer than anybody should wait: who waits is told why, and not held any longer. */
 void sw_run_give_news(struct sw_run *r);
+/* A step that may have been tried again and again has come to its end. */
+void sw_run_progress(struct sw_run *r);
 /* A write that the step waits for begins, and is over: one that hangs is said, to who waits too. */
 void sw_run_writes(struct sw_run *r);
 void sw_run_written(struct sw_run *r);

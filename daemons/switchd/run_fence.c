@@ -142,7 +142,7 @@ static void on_fenced_to(void *arg, const struct bg_err *err)
 	if (err) {
 		sw_run_fail(r, SW_EV_DEADLINE, err);
 	} else {
-		bg_backoff_reset(&r->backoff);
+		sw_run_progress(r);
 		sw_fire(r->sw, SW_EV_OK);
 	}
 }

@@ -469,7 +469,7 @@ static void on_resumed(void *arg, const struct sw_fan_result *res)
 	} else if (!enough(r, res))
 		sw_run_fail(r, res->refused ? SW_EV_FAIL : SW_EV_DEADLINE, &res->err);
 	else {
-		bg_backoff_reset(&r->backoff);
+		sw_run_progress(r);
 		sw_fire(r->sw, SW_EV_OK);
 	}
 }

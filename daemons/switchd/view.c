@@ -68,6 +68,8 @@ static struct json_object *running(struct sw_switch *sw)
 	add_text(o, "by", r->by);
 	add_text(o, "reason", r->reason);
 	add_text(o, "trouble", r->why.msg);
+	/* It has not got on for so long that nobody should wait for it. */
+	bg_json_add_bool(o, "stuck", r->in_trouble);
 	add_time(o, "started", r->started_real_us);
 	bg_json_add_int(o, "elapsed_us", bg_now_us() - r->started_us);
 	bg_json_add(o, "steps", sw_history_steps(r));

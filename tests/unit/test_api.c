@@ -350,7 +350,12 @@ static void who_waits_is_told_of_trouble(void **state)
 	req(w, "POST", ORDERS "/abort?wait=1", "{}", 202);
 	assert_int_equal(bg_json_int(w->json, "exit", -1), 6);
 	assert_non_null(strstr(bg_json_str(w->json, "trouble", ""), "disk is full"));
-	fake_all_well(w->f, SW_IDLE); /* it goes on all the same */
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_true(bg_json_bool(bg_json_get(w->json, "running"), "stuck", false));
+	fake_await(w->f, "pause");
+	fake_answer(w->f, "pause", NULL);
+	assert_false(w->f->sw->run->in_trouble); /* it gets on */
+	fake_all_well(w->f, SW_IDLE);            /* all the same */
 }
 
 /* A write that hangs cannot be given up, but nobody is held by it for ever. */

@@ -213,6 +213,22 @@ static void test_wait(void **state)
 	assert_int_equal(stand_in_count("POST", ORDERS "/switch"), 1);
 }
 
+/* Its way back is tried for ever: bgctl says so, and does not wait as long. */
+static void test_wait_for_one_that_is_stuck(void **state)
+{
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 202, "{\"epoch\":9,\"id\":\"abc\",\"to\":\"green\"}");
+	stand_in_tell("GET", ORDERS, 200,
+		      SWITCH(RUNNING("abc", "{\"phase\":\"PREFLIGHT\",\"at_us\":0}"), "null"));
+	stand_in_tell(
+		"GET", ORDERS, 200,
+		"{\"switch\":\"orders\",\"degraded\":\"green-0: no answer in time\",\"running\":{\"id\":\"abc\","
+		"\"from\":\"blue\",\"to\":\"green\",\"phase\":\"ABORTING\",\"stuck\":true,\"trouble\":\"first\"}}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "switch green --wait");
+	expect(&r, 6, "not over: blue -> green, ABORTING\n  green-0: no answer in time\n  next: ");
+	check_plain(r.out);
+}
+
 /* Where the daemon holds the question (member "seq"), it is asked so. */
 static void test_wait_by_long_poll(void **state)
 {
@@ -644,6 +660,7 @@ int main(void)
 		TEST(test_switch),
 		TEST(test_switch_to_active),
 		TEST(test_wait),
+		TEST(test_wait_for_one_that_is_stuck),
 		TEST(test_wait_by_long_poll),
 		TEST(test_wait_finds_it_in_the_history),
 		TEST(test_wait_for_what_nobody_knows),

@@ -164,6 +164,25 @@ struct wait {
 	int64_t seq, lost_since, unknown_since;
 };
 
+/* Nobody is held by a switch that cannot get on; it is tried on and on all the same. */
+static int stuck(struct ctl *c, struct json_object *sw, struct json_object *running)
+{
+	const char *why = bg_json_str(sw, "degraded", bg_json_str(running, "trouble", "no reason is said"));
+
+	if (c->json) {
+		out_json(c, running);
+		return CTL_PERSON;
+	}
+	fputs("not over: ", c->out);
+	print_direction(c, running);
+	fputs(", ", c->out);
+	out_word(c, bg_json_str(running, "phase", "?"));
+	fputs("\n  ", c->out);
+	out_clean(c->out, why);
+	fputs("\n  next: look at `bgctl status`; bg-switchd tries on until that is mended\n", c->out);
+	return CTL_PERSON;
+}
+
 /* One look. -1: it goes on; else the exit status. */
 static int look(struct ctl *c, struct wait *w)
 {
@@ -192,6 +211,8 @@ static int look(struct ctl *c, struct wait *w)
 	if (is_id(running, w->id)) {
 		print_steps(c, running, &w->shown);
 		w->unknown_since = 0;
+		if (bg_json_bool(running, "stuck", false))
+			return stuck(c, a.json, running);
 	} else if (is_id(last, w->id) || (old = in_history(c, w->id))) {
 		last = old ? old : last;
 		print_steps(c, last, &w->shown);
