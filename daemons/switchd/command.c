@@ -358,6 +358,28 @@ void sw_cmd_init(struct bg_http_req *req, void *arg)
 		start(req, sw, &rq);
 }
 
+/* Is something under way that a person may end? Else it is answered. */
+static bool abortable(struct bg_http_req *req, const struct sw_switch *sw)
+{
+	const struct sw_run *r = sw->run;
+
+	if (!r || r->ended || !sw_state_busy(sw->state)) {
+		bg_http_error(req, 409, "nothing_to_abort", "no switch is under way (%s)%s",
+			      sw_phase_name(sw->state),
+			      sw->state == SW_SOAKING ? "; `bgctl rollback` goes back" : "");
+		return false;
+	}
+	if (sw_run_asserts(r)) {
+		bg_http_error(
+			req, 409, "nothing_to_abort",
+			"%s is active, and only brought to epoch %lld (%s): there is nothing to go back to%s%s",
+			sw_color_name(r->to), (long long)r->epoch, sw_phase_name(sw->state),
+			sw->degraded[0] ? "; it waits, for " : "", sw->degraded);
+		return false;
+	}
+	return true;
+}
+
 void sw_cmd_abort(struct bg_http_req *req, void *arg)
 {
 	struct sw_switch *sw = sw_of_request(req, arg);
@@ -367,13 +389,8 @@ void sw_cmd_abort(struct bg_http_req *req, void *arg)
 	if (!sw)
 		return;
 	r = sw->run;
-	if (!r || r->ended || !sw_state_busy(sw->state) || r->kind == SW_KIND_REASSERT ||
-	    r->kind == SW_KIND_ADOPT) {
-		bg_http_error(req, 409, "nothing_to_abort", "no switch is under way (%s)%s",
-			      sw_phase_name(sw->state),
-			      sw->state == SW_SOAKING ? "; `bgctl rollback` goes back" : "");
+	if (!abortable(req, sw))
 		return;
-	}
 	/* Both the epoch before the switch and its own name it. */
 	if (!epoch_fits(req, sw, r->base_epoch))
 		return;

@@ -339,6 +339,30 @@ static void abort_and_its_end(void **state)
 	assert_non_null(strstr(bg_json_str(w->json, "error", ""), "second thoughts"));
 }
 
+static void one_late(struct sw_inst *i, struct fake_say *say)
+{
+	if (i->color != BG_GREEN)
+		return;
+	say->verdict = SW_V_LATE;
+	say->err = "green does not answer";
+}
+
+/* Busy, and yet nothing that a person may end: both are said as they are. */
+static void an_assertion_cannot_be_aborted(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	sw_run_reassert(w->f->sw, SW_KIND_REASSERT, BG_BLUE, 6, "test");
+	fake_answer(w->f, "prepare", one_late);
+	req(w, "POST", ORDERS "/abort", "{}", 409);
+	word_is(w, "nothing_to_abort");
+	if (!strstr(bg_json_str(w->json, "message", ""), "blue is active, and only brought to epoch 7") ||
+	    !strstr(bg_json_str(w->json, "message", ""), "green does not answer"))
+		fail_msg("%s", bg_json_str(w->json, "message", ""));
+	fake_all_well(w->f, SW_SOAKING);
+}
+
 static void who_waits_is_told_of_trouble(void **state)
 {
 	struct world *w = *state;
@@ -560,6 +584,7 @@ int main(void)
 		T(dry_run_changes_nothing),
 		T(hold_and_release),
 		T(abort_and_its_end),
+		T(an_assertion_cannot_be_aborted),
 		T(who_waits_is_told_of_trouble),
 		T(who_waits_for_a_disk_that_hangs_is_told),
 		T(rollback_within_its_window),
