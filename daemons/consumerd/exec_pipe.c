@@ -15,6 +15,7 @@
 #define WRITE_AT  (64 * 1024)  /* so much is written at once, without waiting for the end of the turn */
 #define OUT_HIGH  (256 * 1024) /* more than this is not held for a child that does not read */
 #define DISK_WAIT 200000       /* us, when the ledger cannot be written */
+#define HELD_WAIT 10000        /* us, while nothing may be handed out */
 
 static size_t unwritten(void)
 {
@@ -79,17 +80,23 @@ static void lost_end(void *arg)
 	con_lost_end(arg);
 }
 
+static void lost_end_later(struct con *c)
+{
+	if (!exec_x.lost_due)
+		bg_loop_defer(c->loop, lost_end, c);
+	exec_x.lost_due = true;
+}
+
 void exec_give(struct con *c, struct con_rec *r)
 {
 	if (exec_room(c) == CON_ROOM_DOWN) {
 		/* It was held back by a fault until now, and there is nobody any more. */
 		con_lost(c, r);
-		if (!exec_x.lost_due)
-			bg_loop_defer(c->loop, lost_end, c);
-		exec_x.lost_due = true;
+		lost_end_later(c);
 		return;
 	}
 	encode(r, exec_table_put(&exec_x.table, r, r->given_us));
+	exec_table_queued(&exec_x.table, unwritten());
 	con_ledger_in(c, r, r->given_us);
 	if (unwritten() >= WRITE_AT) {
 		exec_write_out(c);
@@ -99,6 +106,43 @@ void exec_give(struct con *c, struct con_rec *r)
 	}
 }
 
+/* Rule 9, here too: given to us is not given to the program. After a fencing the partitions are taken away next. */
+static bool must_wait(const struct con *c)
+{
+	return unwritten() && (c->held || c->cut || (c->state == CON_FENCED && !c->parts.norphans));
+}
+
+/* Records whose partition was taken away, and of which the program has not had a byte yet, it never gets. */
+static void drop_orphans(struct con *c)
+{
+	struct exec_table *t = &exec_x.table;
+	struct exec_slot *s = exec_table_unsent(t), *next;
+	uint64_t end = t->whole; /* of the one before */
+	size_t from = 0, to = 0; /* in the buffer, from out_at on */
+	char *out = exec_x.out.s + exec_x.out_at;
+	bool any = false;
+
+	for (; s; s = next) {
+		size_t n = (size_t)(s->end - BG_MAX(end, t->sent));
+
+		next = exec_table_behind(t, s);
+		if (end >= t->sent && ((const struct con_rec *)s->rec)->orphan) {
+			end = s->end;
+			con_lost(c, exec_table_take(t, s->n));
+			any = true;
+		} else {
+			end = s->end;
+			memmove(out + to, out + from, n);
+			to += n;
+			s->end = t->sent + to;
+		}
+		from += n;
+	}
+	exec_x.out.len = exec_x.out_at + to;
+	if (any)
+		lost_end_later(c);
+}
+
 /* The ledger first: that a record went in is known before anybody can have worked on it. */
 void exec_write_out(void *arg)
 {
@@ -106,6 +150,12 @@ void exec_write_out(void *arg)
 
 	if (!exec_child_ready(&exec_x.child) || exec_x.ending)
 		return;
+	if (must_wait(c)) {
+		bg_timer_start(exec_x.again, HELD_WAIT);
+		return;
+	}
+	if (c->parts.norphans && unwritten())
+		drop_orphans(c);
 	if (unwritten() && !con_ledger_flush(c)) {
 		bg_timer_start(exec_x.again, DISK_WAIT);
 		return;
@@ -120,6 +170,7 @@ void exec_write_out(void *arg)
 		if (!n)
 			break;
 		exec_x.out_at += (size_t)n;
+		exec_table_sent(&exec_x.table, (size_t)n);
 	}
 	if (!unwritten()) {
 		bg_buf_reset(&exec_x.out);
@@ -151,10 +202,11 @@ static void take_answer(const struct exec_answer *a)
 	struct con_rec *r;
 	bool any = false;
 
-	if (a->last >= exec_x.table.next) {
+	if (a->last > exec_table_known(&exec_x.table)) {
 		bg_series_add(exec_x.meters.bad, 1);
 		exec_end_child("it answered number %llu, which it was never given (the last was %llu)",
-			       (unsigned long long)a->last, (unsigned long long)exec_x.table.next - 1);
+			       (unsigned long long)a->last,
+			       (unsigned long long)exec_table_known(&exec_x.table));
 		return;
 	}
 	while ((r = exec_table_take_range(&exec_x.table, &first, a->last))) {

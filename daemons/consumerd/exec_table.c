@@ -105,7 +105,43 @@ uint64_t exec_table_put(struct exec_table *t, void *rec, int64_t now_us)
 	t->tail = no;
 	t->count++;
 	hash_add(t, no);
+	if (!t->unsent)
+		t->unsent = no;
 	return s->n;
+}
+
+void exec_table_stream(struct exec_table *t)
+{
+	t->sent = t->whole = 0;
+}
+
+void exec_table_queued(struct exec_table *t, size_t unsent)
+{
+	t->slots[t->tail - 1].end = t->sent + unsent;
+}
+
+void exec_table_sent(struct exec_table *t, size_t bytes)
+{
+	t->sent += bytes;
+	while (t->unsent && t->slots[t->unsent - 1].end <= t->sent) {
+		t->whole = t->slots[t->unsent - 1].end;
+		t->unsent = t->slots[t->unsent - 1].next;
+	}
+}
+
+uint64_t exec_table_known(const struct exec_table *t)
+{
+	return (t->unsent ? t->slots[t->unsent - 1].n : t->next) - 1;
+}
+
+struct exec_slot *exec_table_unsent(const struct exec_table *t)
+{
+	return t->unsent ? &t->slots[t->unsent - 1] : NULL;
+}
+
+struct exec_slot *exec_table_behind(const struct exec_table *t, const struct exec_slot *s)
+{
+	return s->next ? &t->slots[s->next - 1] : NULL;
 }
 
 static void *take_at(struct exec_table *t, size_t at)
@@ -115,6 +151,8 @@ static void *take_at(struct exec_table *t, size_t at)
 	void *rec = s->rec;
 
 	hash_drop(t, at);
+	if (t->unsent == no)
+		t->unsent = s->next;
 	if (s->prev)
 		t->slots[s->prev - 1].next = s->next;
 	else

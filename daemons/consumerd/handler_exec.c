@@ -112,6 +112,7 @@ static void on_end(void *arg, bool never_ran, const char *how)
 	bg_buf_reset(&exec_x.out);
 	bg_buf_reset(&exec_x.in);
 	exec_x.out_at = 0;
+	exec_table_stream(&exec_x.table);
 	bg_series_set(exec_x.meters.up, 0);
 	bg_strlcpy(exec_x.last_end, how, sizeof exec_x.last_end);
 	con_dispatch_flush(c); /* what it did counts */

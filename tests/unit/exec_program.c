@@ -63,6 +63,12 @@ static int once(const char *file)
 	return 1;
 }
 
+static void wait_for(const char *file)
+{
+	while (access(file, F_OK))
+		usleep(1000);
+}
+
 /* Answers some, then behaves as told. */
 static void some(int n)
 {
@@ -190,6 +196,8 @@ static int wrong(const char *mode)
 		say("{\"n\":1,\"ok\":maybe}\n");
 	else if (!strcmp(mode, "never-given"))
 		say("{\"n\":[1,1000000],\"ok\":true}\n");
+	else if (!strcmp(mode, "too-early"))
+		say("{\"n\":[4,%d],\"ok\":true}\n", atoi(getenv("AHEAD")));
 	else if (!strcmp(mode, "die"))
 		return 3;
 	else if (!strcmp(mode, "close-out"))
@@ -247,6 +255,10 @@ int exec_program(int argc, char **argv)
 
 	if (!strcmp(mode, "echo"))
 		return echo();
+	if (!strcmp(mode, "later")) {
+		wait_for(more);
+		return echo();
+	}
 	if (!strcmp(mode, "batch"))
 		return batch();
 	if (!strcmp(mode, "backwards"))

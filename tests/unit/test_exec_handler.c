@@ -391,6 +391,22 @@ static void one_that_answers_what_it_was_not_given(void **state)
 	faulty("never-given", "", "never given");
 	assert_int_equal(metric("bg_consumer_exec_bad_answers_total"), 1);
 }
+/* Records wait for room in the pipe: one that it has not seen cannot be done. */
+static void one_that_answers_what_has_not_gone_out(void **state)
+{
+	(void)state;
+	w.value_len = 4000;
+	begin("wrong too-early", "environment = AHEAD=300");
+	UNTIL(exec_child_ready(&exec_x.child));
+	feed(0, 300);
+	assert_int_equal(part(0)->position, 300);
+	UNTIL(exec_x.restarts == 1);
+	if (!strstr(w.error, "answered number 300, which it was never given"))
+		fail_msg("got: %s", w.error);
+	UNTIL(all_done());
+	assert_int_equal(w.c.records_total, 300);
+}
+
 static void one_whose_line_has_no_end(void **state)
 {
 	(void)state;
@@ -400,7 +416,7 @@ static void one_whose_line_has_no_end(void **state)
 static void one_that_hangs(void **state)
 {
 	(void)state;
-	faulty("hang", "answer-timeout = 100 ms", "within answer-timeout");
+	faulty("hang", "answer-timeout = 500 ms", "within answer-timeout");
 	assert_int_equal(metric("bg_consumer_exec_hangs_total"), 1);
 }
 static void one_that_closes_its_output(void **state)
@@ -533,6 +549,64 @@ static void cut_off_nothing_is_given_again(void **state)
 	w.c.cut = false;
 	con_dispatch_all(&w.c);
 	UNTIL(all_done());
+}
+
+static void wake_up(void)
+{
+	FILE *f = fopen(w.file, "w");
+
+	assert_non_null(f);
+	fclose(f);
+}
+
+/* A program that does not read, and records that wait for room in the pipe. */
+static void fill_the_pipe(const char *more)
+{
+	_cleanup_free_ char *mode = bg_xasprintf("later %s", w.file);
+
+	w.value_len = 4000;
+	begin(mode, more);
+	UNTIL(exec_child_ready(&exec_x.child));
+	for (int i = 0; i < 100; i++) {
+		feed(0, 2);
+		feed(1, 2);
+	}
+	UNTIL(!exec_x.write_due);
+	assert_true(exec_x.table.count - exec_table_known(&exec_x.table) > 20);
+}
+
+/* Rule 9: what waits to be written was not handed out yet. */
+static void held_nothing_is_written(void **state)
+{
+	uint64_t known;
+	bool never = false;
+
+	(void)state;
+	fill_the_pipe("");
+	known = exec_table_known(&exec_x.table);
+	w.c.held = true;
+	wake_up();
+	bg_loop_run_until(w.d.loop, &never, 300000);
+	assert_int_equal(exec_table_known(&exec_x.table), known);
+	assert_true(w.c.parts.in_flight >= 20);
+	w.c.held = false;
+	UNTIL(all_done());
+}
+
+/* After a fencing another works on them. */
+static void what_was_taken_away_is_not_written(void **state)
+{
+	uint64_t known;
+
+	(void)state;
+	fill_the_pipe("");
+	known = exec_table_known(&exec_x.table);
+	con_part_take_away(&w.c.parts, part(0));
+	wake_up();
+	UNTIL(!w.c.parts.in_flight);
+	assert_int_equal(part(1)->acked, 200);
+	/* All of the one, and of the other what was in the pipe, with one that was half in it. */
+	assert_in_range(w.c.records_total, 200, 200 + known / 2 + 1);
 }
 
 static void what_is_refused_stops_its_partition(void **state)
@@ -741,6 +815,7 @@ int main(int argc, char **argv)
 		TEST(one_that_ends),
 		TEST(one_that_writes_no_json),
 		TEST(one_that_answers_what_it_was_not_given),
+		TEST(one_that_answers_what_has_not_gone_out),
 		TEST(one_whose_line_has_no_end),
 		TEST(one_that_hangs),
 		TEST(one_that_closes_its_output),
@@ -752,6 +827,8 @@ int main(int argc, char **argv)
 		TEST(its_children_go_with_it),
 		TEST(what_failed_is_given_again),
 		TEST(cut_off_nothing_is_given_again),
+		TEST(held_nothing_is_written),
+		TEST(what_was_taken_away_is_not_written),
 		TEST(what_is_refused_stops_its_partition),
 		TEST(a_refused_one_does_not_hold_up_a_drain),
 		TEST(a_dead_one_does_not_hold_up_a_drain),
