@@ -16,12 +16,12 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/queue.h>
+#include "common/http_easy.h"
 #include "common/ids.h"
 #include "common/log.h"
 #include "common/mem.h"
 
 #define MAX_IDLE   4096L /* kept-alive connections: every instance of both colours of some switches */
-#define MAX_AGE_S  110L  /* servers close idle connections at 120 s, and curl's own limit is 118 s */
 #define SPARE_MAX  64
 #define MAX_ANSWER ((size_t)16 * 1024 * 1024)
 
@@ -71,7 +71,7 @@ static void call_free(struct call *k)
 	if (k->easy) {
 		curl_multi_remove_handle(c->multi, k->easy);
 		if (c->n_spare < SPARE_MAX) {
-			curl_easy_reset(k->easy);
+			bg_easy_rest(k->easy);
 			c->spare[c->n_spare++] = k->easy;
 		} else {
 			curl_easy_cleanup(k->easy);
@@ -325,114 +325,6 @@ static size_t on_data(char *data, size_t one, size_t n, void *arg)
 	return n;
 }
 
-static void add_header(struct call *k, const char *line)
-{
-	struct curl_slist *l = curl_slist_append(k->headers, line);
-
-	if (!l)
-		bg_fatal("make a header");
-	k->headers = l;
-}
-
-static void set_headers(struct call *k, const struct bg_httpc_call *call)
-{
-	_cleanup_free_ char *auth = NULL;
-
-	add_header(k, "Expect:"); /* no waiting for 100 Continue */
-	add_header(k, "Accept: application/json");
-	/* A command without a body needs it too: the server refuses what a web page could send. */
-	if (strcmp(call->method, "GET") != 0 && strcmp(call->method, "HEAD") != 0)
-		add_header(k, "Content-Type: application/json");
-	if (call->token && *call->token) {
-		auth = bg_xasprintf("Authorization: Bearer %s", call->token);
-		add_header(k, auth);
-	}
-	curl_easy_setopt(k->easy, CURLOPT_HTTPHEADER, k->headers);
-}
-
-static void set_method(struct call *k, const char *method)
-{
-	CURL *e = k->easy;
-
-	if (strcmp(method, "HEAD") == 0) {
-		curl_easy_setopt(e, CURLOPT_NOBODY, 1L);
-		return;
-	}
-	if (strcmp(method, "GET") == 0 && !k->body) {
-		curl_easy_setopt(e, CURLOPT_HTTPGET, 1L);
-		return;
-	}
-	curl_easy_setopt(e, CURLOPT_POST, 1L);
-	curl_easy_setopt(e, CURLOPT_POSTFIELDS, k->body ? k->body : "");
-	curl_easy_setopt(e, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)(k->body ? strlen(k->body) : 0));
-	if (strcmp(method, "POST") != 0)
-		curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, method);
-}
-
-static bool has_host(const char *base)
-{
-	size_t len = strncmp(base, "http://", 7) == 0 ? 7 : strncmp(base, "https://", 8) == 0 ? 8 : 0;
-
-	return len > 0 && base[len] && base[len] != '/';
-}
-
-/* Where to: "http://h:p", "https://h:p", "unix:/path". False: refused, k->err says why. */
-static bool set_url(struct call *k, const struct bg_httpc_call *call)
-{
-	const char *base = call->base, *path = call->path;
-	_cleanup_free_ char *url = NULL;
-	size_t len;
-
-	if (strncmp(base, "unix:", 5) == 0 && base[5] == '/') {
-		if (curl_easy_setopt(k->easy, CURLOPT_UNIX_SOCKET_PATH, base + 5) != CURLE_OK) {
-			bg_err_set(&k->err, 0, "bad_url", "%s: the path of the socket is too long", base);
-			return false;
-		}
-		base = "http://localhost";
-	} else if (!has_host(base)) {
-		bg_err_set(&k->err, 0, "bad_url",
-			   "%s is not http://HOST:PORT, https://HOST:PORT or unix:/PATH", base);
-		return false;
-	}
-	len = strlen(base);
-	while (len > 0 && base[len - 1] == '/')
-		len--;
-	url = bg_xasprintf("%.*s%s%s", (int)len, base, *path == '/' ? "" : "/", path);
-	curl_easy_setopt(k->easy, CURLOPT_URL, url);
-	return true;
-}
-
-static void set_common(struct call *k, const struct bg_httpc_call *call)
-{
-	CURL *e = k->easy;
-
-	curl_easy_setopt(e, CURLOPT_PRIVATE, k);
-	curl_easy_setopt(e, CURLOPT_ERRORBUFFER, k->curl_err);
-	curl_easy_setopt(e, CURLOPT_NOSIGNAL, 1L);
-	/* Held while a POST lasts: a thousand times 64 KiB is most of a daemon. (libcurl 7.88 writes beyond the end of a
-	 * smaller CURLOPT_BUFFERSIZE: test_http_client under valgrind shows it.) */
-	curl_easy_setopt(e, CURLOPT_UPLOAD_BUFFERSIZE, 16384L);
-	/* Names are looked up per connection, which is rare; curl walks a cache of them at the end of every call. */
-	curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
-	curl_easy_setopt(e, CURLOPT_PROXY, "");
-	curl_easy_setopt(e, CURLOPT_NOPROXY, "*");
-	curl_easy_setopt(e, CURLOPT_FOLLOWLOCATION, 0L);
-	curl_easy_setopt(e, CURLOPT_PATH_AS_IS, 1L);
-#if LIBCURL_VERSION_NUM >= 0x075500
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-	curl_easy_setopt(e, CURLOPT_PROTOCOLS, (long)(CURLPROTO_HTTP | CURLPROTO_HTTPS));
-#endif
-	curl_easy_setopt(e, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-	curl_easy_setopt(e, CURLOPT_TCP_NODELAY, 1L);
-	curl_easy_setopt(e, CURLOPT_TCP_KEEPALIVE, 1L);
-	curl_easy_setopt(e, CURLOPT_MAXAGE_CONN, MAX_AGE_S);
-	curl_easy_setopt(e, CURLOPT_USERAGENT, "kafka-bluegreen/" PACKAGE_VERSION);
-	curl_easy_setopt(e, CURLOPT_TIMEOUT_MS, (long)BG_MAX((call->deadline_us + 999) / 1000, 1));
-	curl_easy_setopt(e, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(e, CURLOPT_WRITEDATA, k);
-}
-
 uint64_t bg_httpc_send(struct bg_httpc *c, const struct bg_httpc_call *call, bg_httpc_fn fn, void *arg)
 {
 	struct call *k = bg_xcalloc(1, sizeof(*k));
@@ -447,14 +339,15 @@ uint64_t bg_httpc_send(struct bg_httpc *c, const struct bg_httpc_call *call, bg_
 	k->max_answer = call->max_answer ? call->max_answer : MAX_ANSWER;
 	k->deadline_us = call->deadline_us;
 	k->sent_us = bg_now_us();
-	k->easy = c->n_spare ? c->spare[--c->n_spare] : curl_easy_init();
-	if (!k->easy)
-		bg_fatal("make an HTTP call");
+	k->easy = c->n_spare ? c->spare[--c->n_spare] : bg_easy_new();
 	TAILQ_INSERT_TAIL(&c->calls, k, link);
-	set_common(k, call);
-	set_method(k, call->method);
-	set_headers(k, call);
-	k->bad = !set_url(k, call);
+	k->bad = bg_easy_prepare(k->easy,
+				 &(struct bg_easy_request){.call = call,
+							   .body = k->body,
+							   .error = k->curl_err,
+							   .on_data = on_data,
+							   .arg = k},
+				 &k->headers, &k->err) < 0;
 	if (!k->bad && curl_multi_add_handle(c->multi, k->easy) != CURLM_OK) {
 		k->bad = true;
 		bg_err_set(&k->err, 0, "http_failed", "%s %s: curl does not take the call", k->method,

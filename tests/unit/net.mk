@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # loop, worker, HTTP, daemon
 UNIT_TESTS_NET = tests/unit/test_loop tests/unit/test_worker tests/unit/test_http_server \
-	tests/unit/test_http_client
+	tests/unit/test_http_client tests/unit/test_http_easy
 
 tests_unit_test_loop_SOURCES = tests/unit/test_loop.c tests/unit/unit.h
 tests_unit_test_loop_CFLAGS = $(UNIT_CFLAGS)
@@ -18,6 +18,10 @@ tests_unit_test_http_server_LDADD = $(UNIT_LIBS)
 tests_unit_test_http_client_SOURCES = tests/unit/test_http_client.c tests/unit/raw_client.h tests/unit/unit.h
 tests_unit_test_http_client_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_http_client_LDADD = $(UNIT_LIBS)
+
+tests_unit_test_http_easy_SOURCES = tests/unit/test_http_easy.c tests/unit/raw_client.h tests/unit/unit.h
+tests_unit_test_http_easy_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_http_easy_LDADD = $(UNIT_LIBS)
 
 # test_daemon runs this one.
 check_PROGRAMS += tests/unit/tiny_daemon

@@ -136,38 +136,38 @@ static void call(struct fx *f, const char *method, const char *base, const char 
 	f->status = -1;
 	assert_true(bg_httpc_send(f->c, &k, on_answer, f) > 0);
 	assert_false(f->flag); /* never from inside */
-	assert_true(bg_loop_run_until(f->l, &f->flag, 5000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 20000000));
 }
 
 static void test_methods(void **state)
 {
 	struct fx *f = *state;
 
-	call(f, "GET", f->base, "/echo?q=7", NULL, 1000000);
+	call(f, "GET", f->base, "/echo?q=7", NULL, 10000000);
 	assert_int_equal(f->status, 409);
 	assert_string_equal(f->err, "");
 	assert_true(f->json);
 	assert_string_equal(f->text, "{\"error\":\"stale_epoch\",\"message\":\"q=7\"}");
 	assert_string_equal(f->ct, "");
-	call(f, "POST", f->base, "/echo", "{\"epoch\":7}", 1000000);
+	call(f, "POST", f->base, "/echo", "{\"epoch\":7}", 10000000);
 	assert_string_equal(f->body, "{\"epoch\":7}");
 	assert_string_equal(f->ct, "application/json");
-	call(f, "POST", f->base, "/echo", NULL, 1000000);
+	call(f, "POST", f->base, "/echo", NULL, 10000000);
 	assert_int_equal(f->status, 409);
 	assert_string_equal(f->body, "");
-	call(f, "PUT", f->base, "/echo", "{}", 1000000);
+	call(f, "PUT", f->base, "/echo", "{}", 10000000);
 	assert_string_equal(f->body, "{}");
 	assert_int_equal(f->status, 409);
-	call(f, "DELETE", f->base, "/echo", NULL, 1000000);
+	call(f, "DELETE", f->base, "/echo", NULL, 10000000);
 	assert_int_equal(f->status, 409);
-	call(f, "HEAD", f->base, "/echo", NULL, 1000000);
+	call(f, "HEAD", f->base, "/echo", NULL, 10000000);
 	assert_int_equal(f->status, 409);
 	assert_string_equal(f->text, "");
-	call(f, "BREW", f->base, "/echo", NULL, 1000000);
+	call(f, "BREW", f->base, "/echo", NULL, 10000000);
 	assert_int_equal(f->status, 405);
 	assert_int_equal(f->calls, 6);
 	/* No redirects. */
-	call(f, "GET", f->base, "/go", NULL, 1000000);
+	call(f, "GET", f->base, "/go", NULL, 10000000);
 	assert_int_equal(f->status, 302);
 	assert_false(f->json);
 }
@@ -175,23 +175,29 @@ static void test_methods(void **state)
 static void test_token(void **state)
 {
 	struct fx *f = *state;
-	struct bg_httpc_call k = {
-		.method = "POST", .base = f->base, .path = "/echo", .token = "sesam", .deadline_us = 1000000};
+	struct bg_httpc_call k = {.method = "POST",
+				  .base = f->base,
+				  .path = "/echo",
+				  .token = "sesam",
+				  .deadline_us = 10000000};
 
 	bg_http_server_set_token(f->srv, "sesam", false, false);
 	bg_httpc_send(f->c, &k, on_answer, f);
-	assert_true(bg_loop_run_until(f->l, &f->flag, 5000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 20000000));
 	assert_int_equal(f->status, 409);
 	assert_string_equal(f->auth, "Bearer sesam");
-	call(f, "POST", f->base, "/echo", NULL, 1000000);
+	call(f, "POST", f->base, "/echo", NULL, 10000000);
 	assert_int_equal(f->status, 401);
 }
 
 static void test_failures(void **state)
 {
 	struct fx *f = *state;
-	struct bg_httpc_call k = {
-		.method = "GET", .base = f->base, .path = "/long", .deadline_us = 1000000, .max_answer = 999};
+	struct bg_httpc_call k = {.method = "GET",
+				  .base = f->base,
+				  .path = "/long",
+				  .deadline_us = 10000000,
+				  .max_answer = 999};
 	char base[64];
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	struct sockaddr_in sin = {.sin_family = AF_INET};
@@ -202,7 +208,7 @@ static void test_failures(void **state)
 	assert_int_equal(bind(fd, (struct sockaddr *)&sin, sizeof(sin)), 0);
 	getsockname(fd, (struct sockaddr *)&sin, &len);
 	snprintf(base, sizeof(base), "http://127.0.0.1:%d", ntohs(sin.sin_port));
-	call(f, "GET", base, "/x", NULL, 1000000);
+	call(f, "GET", base, "/x", NULL, 10000000);
 	assert_int_equal(f->status, 0);
 	assert_string_equal(f->err, "unreachable");
 	assert_non_null(strstr(f->msg, base));
@@ -213,26 +219,26 @@ static void test_failures(void **state)
 	assert_in_range(f->took_us, 149000, 3000000);
 	assert_non_null(strstr(f->msg, "150 ms"));
 	close(fd);
-	call(f, "GET", "unix:/tmp/net-none/sock", "/x", NULL, 1000000);
+	call(f, "GET", "unix:/tmp/net-none/sock", "/x", NULL, 10000000);
 	assert_string_equal(f->err, "unreachable");
-	call(f, "GET", "ftp://127.0.0.1", "/x", NULL, 1000000);
+	call(f, "GET", "ftp://127.0.0.1", "/x", NULL, 10000000);
 	assert_string_equal(f->err, "bad_url");
-	call(f, "GET", "file:///etc/passwd", "", NULL, 1000000);
+	call(f, "GET", "file:///etc/passwd", "", NULL, 10000000);
 	assert_string_equal(f->err, "bad_url");
-	call(f, "GET", "http://", "/x", NULL, 1000000);
+	call(f, "GET", "http://", "/x", NULL, 10000000);
 	assert_string_equal(f->err, "bad_url");
-	call(f, "GET", "http://exa mple", "/x", NULL, 1000000);
+	call(f, "GET", "http://exa mple", "/x", NULL, 10000000);
 	assert_string_equal(f->err, "http_failed");
 	/* Too long, and exactly long enough. */
 	f->flag = false;
 	bg_httpc_send(f->c, &k, on_answer, f);
-	assert_true(bg_loop_run_until(f->l, &f->flag, 5000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 20000000));
 	assert_int_equal(f->status, 0);
 	assert_string_equal(f->err, "too_long");
 	k.max_answer = 1000;
 	f->flag = false;
 	bg_httpc_send(f->c, &k, on_answer, f);
-	assert_true(bg_loop_run_until(f->l, &f->flag, 5000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 20000000));
 	assert_int_equal(f->status, 200);
 	assert_int_equal(f->n, 9);
 }
@@ -243,7 +249,7 @@ static void test_environment(void **state)
 
 	setenv("http_proxy", "http://127.0.0.1:1", 1);
 	setenv("ALL_PROXY", "http://127.0.0.1:1", 1);
-	call(f, "GET", f->base, "/echo", NULL, 1000000);
+	call(f, "GET", f->base, "/echo", NULL, 10000000);
 	unsetenv("http_proxy");
 	unsetenv("ALL_PROXY");
 	assert_int_equal(f->status, 409);
@@ -301,7 +307,7 @@ static void test_reuse(void **state)
 	snprintf(base, sizeof(base), "http://127.0.0.1:%d/", ntohs(sin.sin_port));
 	p.lw = bg_watch_read(f->l, p.lfd, plain_accept, &p);
 	for (int i = 0; i < 10; i++) {
-		call(f, i % 2 ? "POST" : "GET", base, "/x", i % 2 ? "{}" : NULL, 1000000);
+		call(f, i % 2 ? "POST" : "GET", base, "/x", i % 2 ? "{}" : NULL, 10000000);
 		assert_int_equal(f->status, 200);
 		assert_true(f->json);
 	}
@@ -309,11 +315,11 @@ static void test_reuse(void **state)
 	/* The server has closed the idle connection: the next call is served by a new one. */
 	shutdown(p.fd, SHUT_RDWR);
 	bg_loop_run_until(f->l, &(bool){false}, 20000);
-	call(f, "GET", base, "/x", NULL, 1000000);
+	call(f, "GET", base, "/x", NULL, 10000000);
 	assert_int_equal(f->status, 200);
 	assert_int_equal(p.accepted, 2);
 	/* Broken off in the middle of an answer. */
-	call(f, "GET", base, "/x", NULL, 1000000);
+	call(f, "GET", base, "/x", NULL, 10000000);
 	assert_int_equal(f->status, 0);
 	assert_string_equal(f->err, "broken_off");
 	bg_watch_free(p.lw);
@@ -370,13 +376,13 @@ static void test_unix(void **state)
 	snprintf(base, sizeof(base), "unix:%s", path);
 	assert_int_equal(bg_http_server_unix(f->srv, path, NULL, &err), 0);
 	for (int i = 0; i < 3; i++) {
-		call(f, "POST", base, "/echo?q=1", "{\"a\":1}", 1000000);
+		call(f, "POST", base, "/echo?q=1", "{\"a\":1}", 10000000);
 		assert_int_equal(f->status, 409);
 		assert_string_equal(f->body, "{\"a\":1}");
 	}
 	bg_http_server_free(f->srv);
 	f->srv = NULL;
-	call(f, "POST", base, "/echo", NULL, 1000000);
+	call(f, "POST", base, "/echo", NULL, 10000000);
 	assert_string_equal(f->err, "unreachable");
 	rmdir(dir);
 }
@@ -384,7 +390,7 @@ static void test_unix(void **state)
 static void test_cancel(void **state)
 {
 	struct fx *f = *state;
-	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/hold", .deadline_us = 1000000};
+	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/hold", .deadline_us = 10000000};
 	uint64_t id = bg_httpc_send(f->c, &k, on_answer, f);
 
 	while (!f->calls)
@@ -394,7 +400,7 @@ static void test_cancel(void **state)
 	bg_httpc_cancel(f->c, 0);
 	bg_httpc_cancel(f->c, 999);
 	/* The server notices, and fn is never called. */
-	assert_true(bg_loop_run_until(f->l, &f->flag, 1000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 10000000));
 	assert_int_equal(f->gone, 1);
 	assert_int_equal(f->n, 0);
 	/* Before it has left at all, and one that is refused at once. */
@@ -422,11 +428,11 @@ static void cancel_all(void *arg, const struct bg_httpc_answer *a)
 static void test_cancel_in_answer(void **state)
 {
 	struct fx *f = *state;
-	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/echo", .deadline_us = 1000000};
+	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/echo", .deadline_us = 10000000};
 
 	for (int i = 0; i < 8; i++)
 		f->ids[i] = bg_httpc_send(f->c, &k, cancel_all, f);
-	assert_true(bg_loop_run_until(f->l, &f->flag, 1000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 10000000));
 	bg_loop_run_until(f->l, &(bool){false}, 20000);
 	assert_int_equal(f->n, 1);
 }
@@ -434,7 +440,7 @@ static void test_cancel_in_answer(void **state)
 static void send_again(void *arg, const struct bg_httpc_answer *a)
 {
 	struct fx *f = arg;
-	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/echo", .deadline_us = 1000000};
+	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/echo", .deadline_us = 10000000};
 
 	assert_int_equal(a->status, 409);
 	if (++f->n < 5)
@@ -457,17 +463,17 @@ static void free_client(void *arg, const struct bg_httpc_answer *a)
 static void test_from_inside(void **state)
 {
 	struct fx *f = *state;
-	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/echo", .deadline_us = 1000000};
+	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/echo", .deadline_us = 10000000};
 
 	bg_httpc_send(f->c, &k, send_again, f);
-	assert_true(bg_loop_run_until(f->l, &f->flag, 1000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 10000000));
 	assert_int_equal(f->n, 5);
 	/* The client is freed inside an answer, with calls under way: these end without a word. */
 	f->flag = false;
 	f->n = 0;
 	for (int i = 0; i < 5; i++)
 		bg_httpc_send(f->c, &k, free_client, f);
-	assert_true(bg_loop_run_until(f->l, &f->flag, 1000000));
+	assert_true(bg_loop_run_until(f->l, &f->flag, 10000000));
 	bg_loop_run_until(f->l, &(bool){false}, 20000);
 	assert_int_equal(f->n, 1);
 }
@@ -476,13 +482,13 @@ static void test_fan_out(void **state)
 {
 	struct fx *f = *state;
 	struct bg_httpc_call k = {
-		.method = "POST", .base = f->base, .path = "/echo", .body = "{}", .deadline_us = 5000000};
+		.method = "POST", .base = f->base, .path = "/echo", .body = "{}", .deadline_us = 30000000};
 
 	for (int round = 0; round < 2; round++) {
 		f->n = 0;
 		for (int i = 0; i < 500; i++)
 			bg_httpc_send(f->c, &k, on_answer, f);
-		for (int i = 0; i < 500 && f->n < 500; i++)
+		for (int i = 0; i < 3000 && f->n < 500; i++)
 			bg_loop_run_until(f->l, &(bool){false}, 10000);
 		assert_int_equal(f->n, 500);
 		assert_int_equal(f->status, 409);
@@ -492,7 +498,7 @@ static void test_fan_out(void **state)
 static void test_free_running(void **state)
 {
 	struct fx *f = *state;
-	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/hold", .deadline_us = 1000000};
+	struct bg_httpc_call k = {.method = "GET", .base = f->base, .path = "/hold", .deadline_us = 10000000};
 
 	for (int i = 0; i < 3; i++)
 		bg_httpc_send(f->c, &k, on_answer, f);
