@@ -64,7 +64,8 @@ void doc_record(struct doctor *d)
 			"the switch is UNKNOWN%s%s", why ? ": " : "", why ? why : "");
 	} else if (in_phase(d, "NEEDS_PERSON")) {
 		doc_say(d, DOC_BAD, "no automatic way is left by the protocol: nobody is moved",
-			"bgctl history --limit 1 --json; mend the cause, then bgctl switch COLOUR",
+			"bgctl history --limit 1 --json; then bgctl switch to the other colour, or choose where this one "
+			"starts: bgctl init COLOUR --from earliest|latest|committed",
 			"a person is needed%s%s", why ? ": " : "", why ? why : "");
 	} else if (why) {
 		doc_say(d, DOC_BAD, "bg-switchd cannot put it right by itself, and tries again",
@@ -72,18 +73,32 @@ void doc_record(struct doctor *d)
 	}
 }
 
+/* The way back, and what only brings the active colour to a newer epoch, have nothing to go back to. */
+static bool can_be_aborted(struct json_object *run)
+{
+	const char *kind = bg_json_str(run, "kind", "switch");
+
+	return strcmp(bg_json_str(run, "phase", ""), "ABORTING") != 0 && strcmp(kind, "reassert") != 0 &&
+	       strcmp(kind, "adopt") != 0;
+}
+
 void doc_running(struct doctor *d)
 {
 	struct json_object *r = bg_json_get(d->sw, "running");
+	const char *why;
 
 	if (!r)
 		return;
+	why = bg_json_str(d->sw, "degraded", bg_json_str(r, "trouble", "no trouble is said"));
 	if (bg_json_int(r, "elapsed_us", 0) >= LONG_RUN_US)
-		doc_say(d, DOC_BAD, "neither colour may be working meanwhile", "bgctl abort --wait",
+		doc_say(d, DOC_BAD, "neither colour may be working meanwhile",
+			can_be_aborted(r)
+				? "bgctl abort --wait"
+				: "it goes on when every instance that it needs answers: bgctl instances; start those that are "
+				  "down, restart those that hang",
 			"a %s to %s has been running for %" PRId64 " s, in %s: %s",
 			bg_json_str(r, "kind", "switch"), bg_json_str(r, "to", "?"),
-			bg_json_int(r, "elapsed_us", 0) / 1000000, bg_json_str(r, "phase", "?"),
-			bg_json_str(r, "trouble", "no trouble is said"));
+			bg_json_int(r, "elapsed_us", 0) / 1000000, bg_json_str(r, "phase", "?"), why);
 	else
 		doc_say(d, DOC_OK, NULL, NULL, "a %s to %s is under way", bg_json_str(r, "kind", "switch"),
 			bg_json_str(r, "to", "?"));
