@@ -43,6 +43,11 @@ struct exec {
 	bool write_due; /* so is a write */
 	int stop_stage;
 	uint64_t restarts;
+	unsigned fails;     /* ends in a row of a child that neither answered a record nor lived long */
+	bool was_failing;   /* as it was when looked at last */
+	bool answered;      /* this child has answered a record */
+	bool told_silent;   /* it was said that this child answers nothing */
+	bool told_foreign;  /* it was said that what is no answer belongs on standard error */
 	char last_end[320]; /* how the last child ended */
 
 	struct bg_buf out; /* records for the child; what is before out_at is written */

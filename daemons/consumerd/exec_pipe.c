@@ -218,8 +218,10 @@ static void take_answer(const struct exec_answer *a)
 		else
 			con_refused(c, r, error);
 	}
-	if (any)
+	if (any) {
+		exec_x.answered = true;
 		return;
+	}
 	bg_series_add(exec_x.meters.twice, 1);
 	exec_lines_say(&exec_x.foreign, "answered_twice", a->ok ? "done again" : error,
 		       strlen(a->ok ? "done again" : error), bg_now_us());
@@ -237,6 +239,10 @@ static bool take_part(const char *part, size_t len)
 	} else if (rc > 0) {
 		uint64_t before = exec_x.foreign.lines;
 
+		if (!exec_x.told_foreign)
+			bg_log(BG_WARN, "no_answer",
+			       "the program writes to standard output what is no answer; it is logged, and no more. Standard error is the place for it");
+		exec_x.told_foreign = true;
 		exec_lines_say(&exec_x.foreign, "no_answer", part, len, bg_now_us());
 		bg_series_add(exec_x.meters.foreign, (double)(exec_x.foreign.lines - before));
 	} else {

@@ -22,7 +22,9 @@
 #define CLOSED_US   1000000 /* a stream is closed: so long it may take to end */
 #define TERM_US     2000000 /* from SIGTERM to SIGKILL */
 #define LOOK_US     INT64_C(1000000)
-#define TWICE_RATE  5 /* lines a second */
+#define SILENT_US                                                                                            \
+	INT64_C(10000000) /* it answered nothing at all for so long: its output is perhaps not flushed */
+#define TWICE_RATE 5      /* lines a second */
 
 struct exec exec_x;
 
@@ -35,7 +37,7 @@ static void start_child(void *arg)
 
 	if (exec_child_runs(&exec_x.child) || exec_x.finishing)
 		return;
-	exec_x.ending = false;
+	exec_x.ending = exec_x.answered = exec_x.told_silent = false;
 	if (exec_child_start(&exec_x.child, &exec_x.cmd, &err)) {
 		con_error(c, err.code, "%s", err.msg);
 		bg_timer_start(exec_x.restart, bg_backoff_next(&exec_x.backoff));
@@ -119,12 +121,15 @@ static void on_end(void *arg, bool never_ran, const char *how)
 	if (exec_x.finishing) {
 		bg_log(exec_x.table.count ? BG_WARN : BG_INFO, "exec", "%s %s", exec_x.cmd.path, how);
 	} else {
-		if (!never_ran && now - exec_x.child.started_us > HEALTHY_US)
+		if (!never_ran && now - exec_x.child.started_us > HEALTHY_US) {
 			bg_backoff_reset(&exec_x.backoff);
+			exec_x.fails = 0;
+		}
+		exec_x.fails = exec_x.answered ? 1 : exec_x.fails + 1;
 		wait = bg_backoff_next(&exec_x.backoff);
 		if (!exec_x.ending)
 			con_error(c, "exec", "%s %s", exec_x.cmd.path, how);
-		bg_log(BG_NOTICE, "exec", "started again in %lld ms", (long long)wait / 1000);
+		bg_log(BG_NOTICE, "exec", "the program is started again in %lld ms", (long long)wait / 1000);
 		bg_timer_start(exec_x.restart, wait);
 		exec_x.restarts++;
 		bg_series_add(exec_x.meters.restarts, 1);
@@ -136,21 +141,48 @@ static void on_end(void *arg, bool never_ran, const char *how)
 
 /* ---- hangs ---- */
 
+/* The commonest mistake of all, and without a word nobody sees it before answer-timeout. */
+static void tell_silent(const struct exec_slot *s)
+{
+	int64_t us = s ? bg_now_us() - s->given_us : 0;
+	int64_t limit = exec_x.answer_timeout_us ? exec_x.answer_timeout_us / 2 : SILENT_US;
+
+	if (us < BG_MIN(limit, SILENT_US) || exec_x.answered || exec_x.told_silent)
+		return;
+	exec_x.told_silent = true;
+	bg_log(BG_WARN, "exec",
+	       "process %d has answered no record yet, the oldest was given %lld s ago: does it flush its standard output after each answer? (bg-exec(7))",
+	       (int)exec_x.child.pid, (long long)us / 1000000);
+}
+
+/* It does not stay up: given records, it would get none done. Once is an accident. */
+static bool failing(void)
+{
+	bool up = exec_child_ready(&exec_x.child) && !exec_x.ending;
+
+	return exec_x.fails > 1 &&
+	       !(up && (exec_x.answered || bg_now_us() - exec_x.child.started_us > HEALTHY_US));
+}
+
 static void look_for_hang(void *arg)
 {
 	const struct exec_slot *s;
 	const struct con_rec *r;
 
-	(void)arg;
+	if (exec_x.was_failing != failing()) { /* nothing else tells that it stays up by now */
+		exec_x.was_failing = !exec_x.was_failing;
+		con_changed(arg);
+	}
 	if (!exec_child_ready(&exec_x.child) || exec_x.ending)
 		return;
 	if (exec_x.table.count && exec_child_deaf(&exec_x.child)) {
 		exec_stream_closed("input"); /* what it has not read is lost */
 		return;
 	}
+	s = exec_table_oldest(&exec_x.table);
+	tell_silent(s);
 	if (!exec_x.answer_timeout_us)
 		return;
-	s = exec_table_oldest(&exec_x.table);
 	if (!s || bg_now_us() - s->given_us < exec_x.answer_timeout_us)
 		return;
 	/* We may have been the ones who slept: what it has answered meanwhile is in the pipe. */
@@ -336,6 +368,7 @@ static struct json_object *exec_json(struct con *c)
 	bg_json_add_int(o, "pid", exec_x.child.pid);
 	bg_json_add_int(o, "in_child", (int64_t)exec_x.table.count);
 	bg_json_add_int(o, "restarts", (int64_t)exec_x.restarts);
+	bg_json_add_bool(o, "failing", failing());
 	bg_json_add_str(o, "last_end", exec_x.last_end[0] ? exec_x.last_end : NULL);
 	return o;
 }

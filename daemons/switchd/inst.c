@@ -157,6 +157,16 @@ static void take_state(struct sw_inst *i, struct json_object *o, bool *changed)
 	bg_strlcpy(i->incarnation, incarnation, sizeof(i->incarnation));
 }
 
+/* A program behind it that ends again and again: what is handed to it is not processed. */
+static void take_handler(struct sw_inst *i, struct json_object *handler)
+{
+	i->handler_trouble[0] = '\0';
+	if (bg_json_bool(handler, "failing", false))
+		snprintf(i->handler_trouble, sizeof(i->handler_trouble),
+			 "its program does not stay up, it %.200s",
+			 bg_json_str(handler, "last_end", "ended"));
+}
+
 int sw_inst_take(struct sw_inst *i, struct json_object *o, bool *ret_changed, struct bg_err *err)
 {
 	struct bg_err e = BG_ERR_INIT;
@@ -188,6 +198,8 @@ int sw_inst_take(struct sw_inst *i, struct json_object *o, bool *ret_changed, st
 		i->mono_skew_us = bg_json_int(o, "mono_us", 0) - i->seen_us;
 	if (json_object_object_get_ex(o, "last_error", NULL))
 		bg_strlcpy(i->last_error, bg_json_str(o, "last_error", ""), sizeof(i->last_error));
+	if (bg_json_get(o, "handler"))
+		take_handler(i, bg_json_get(o, "handler"));
 	assignment = bg_json_get(o, "assignment");
 	if (assignment && json_object_is_type(assignment, json_type_array))
 		take_parts(i, assignment);

@@ -52,9 +52,10 @@ struct sw_inst {
 	char name[64];        /* "blue-0"; "" until it has answered once */
 	char incarnation[40]; /* "" unknown */
 	char boot[48];
-	char last_error[256]; /* its own, from the status */
-	char trouble[256];    /* why it cannot be used: unreachable, or of another switch; "" none */
-	bool reachable;       /* the last call was answered by the right one */
+	char last_error[256];      /* its own, from the status */
+	char handler_trouble[256]; /* its handler gets nothing done, and why; "" none */
+	char trouble[256];         /* why it cannot be used: unreachable, or of another switch; "" none */
+	bool reachable;            /* the last call was answered by the right one */
 	enum sw_istate state;
 	int64_t epoch, seq, in_flight, records, errors, lag; /* lag -1: unknown */
 	int level, version;

@@ -130,6 +130,15 @@ static enum sw_pf_verdict to_paused(const struct sw_pf_facts *f, struct bg_buf *
 	return msg->len ? NO_GO : GO;
 }
 
+/* A release whose program dies at once would take the records and do none of them. */
+static enum sw_pf_verdict handler(const struct sw_pf_facts *f, struct bg_buf *msg)
+{
+	SW_PF_FOR_COLOR(i, f, f->to)
+	if (i->reachable && *i->handler_trouble)
+		sw_pf_name_it(msg, "cannot process", sw_inst_label(i), i->handler_trouble);
+	return msg->len ? NO_GO : GO;
+}
+
 /* A sick from is a reason to switch, not a reason against it; a first activation finds nobody at work. */
 static enum sw_pf_verdict from_state(const struct sw_pf_facts *f, struct bg_buf *msg)
 {
@@ -277,6 +286,7 @@ static const struct rule rules[] = {
 	{"same-topics", HARD | MEMBER, sw_pf_topics},
 	{"same-ordinals", HARD | MEMBER, sw_pf_ordinals},
 	{"to-paused", TRANSIENT, to_paused},
+	{"handler", 0, handler},
 	{"from-state", 0, from_state},
 	{"brokers", 0, brokers},
 	{"partitions", HARD, partitions},

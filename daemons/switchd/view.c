@@ -35,7 +35,7 @@ static struct json_object *instance(const struct sw_inst *i)
 	bg_json_add_str(o, "color", bg_color_name(i->color));
 	bg_json_add_str(o, "url", i->url);
 	bg_json_add_bool(o, "reachable", i->reachable);
-	add_text(o, "trouble", i->trouble);
+	add_text(o, "trouble", i->reachable ? i->handler_trouble : i->trouble);
 	bg_json_add_str(o, "state", sw_istate_name(i->state));
 	bg_json_add_int(o, "epoch", i->epoch);
 	add_text(o, "incarnation", i->incarnation);

@@ -93,6 +93,14 @@ static int batch(void)
 	return 0;
 }
 
+/* As most languages do when standard output is a pipe: what is said stays in a buffer. */
+static int unflushed(void)
+{
+	while (fgets(line, sizeof line, stdin))
+		printf("{\"n\":%llu,\"ok\":true}\n", number());
+	return 0;
+}
+
 static int backwards(void)
 {
 	unsigned long long n[10];
@@ -261,6 +269,8 @@ int exec_program(int argc, char **argv)
 	}
 	if (!strcmp(mode, "batch"))
 		return batch();
+	if (!strcmp(mode, "unflushed"))
+		return unflushed();
 	if (!strcmp(mode, "backwards"))
 		return backwards();
 	if (!strcmp(mode, "raw"))

@@ -199,6 +199,10 @@ static void test_each(void **state)
 		{false, "\"errors_total\":0,\"in_flight\":0,\"state_for_ms\":99999,\"last_error\":null",
 		 "\"errors_total\":5,\"in_flight\":0,\"state_for_ms\":99999,\"last_error\":\"exit 1\"",
 		 "states", "warn", "5 errors, the last: exit 1", "log"},
+		{false, "\"errors_total\":0,\"in_flight\":0,\"state_for_ms\":99999,\"last_error\":null",
+		 "\"errors_total\":0,\"in_flight\":0,\"state_for_ms\":99999,"
+		 "\"trouble\":\"its program does not stay up, it ended with status 1\"",
+		 "states", "bad", "its program does not stay up", "ev=child"},
 		{true, "\"mode\":\"handover\"", "\"mode\":\"plain\"", "alike", "bad", "blue-0 has mode plain",
 		 "mode"},
 		{true, "\"topics\":[\"orders\"],", "\"topics\":[\"orders\",\"more\"],", "alike", "bad",

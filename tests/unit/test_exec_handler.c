@@ -322,6 +322,15 @@ static void a_window_for_each_partition(void **state)
 
 /* ---- ends ---- */
 
+static bool is_failing(void)
+{
+	struct json_object *o = w.c.handler->json(&w.c);
+	bool yes = bg_json_bool(o, "failing", false);
+
+	json_object_put(o);
+	return yes;
+}
+
 static void what_a_dead_one_had_is_given_again_in_order(void **state)
 {
 	_cleanup_free_ char *mode = bg_xasprintf("note %s", w.file);
@@ -335,6 +344,7 @@ static void what_a_dead_one_had_is_given_again_in_order(void **state)
 	assert_int_equal(metric("bg_consumer_exec_restarts_total"), 1);
 	assert_true(metric("bg_consumer_exec_returned_records_total") >= 15);
 	assert_non_null(strstr(exec_x.last_end, "signal 9"));
+	assert_false(is_failing()); /* it had answered */
 	f = fopen(w.file, "r");
 	assert_non_null(f);
 	while (n < 100 && fscanf(f, "%lld", &seen[n]) == 1)
@@ -351,7 +361,10 @@ static void one_that_ends_at_once(void **state)
 {
 	(void)state;
 	begin("end", "");
+	UNTIL(exec_x.restarts == 1);
+	assert_false(is_failing()); /* once is an accident */
 	UNTIL(exec_x.restarts >= 4);
+	assert_true(is_failing());
 	feed(0, 5);
 	UNTIL(exec_x.restarts >= 6);
 	assert_true(bg_timer_pending(exec_x.restart) || exec_child_runs(&exec_x.child));
@@ -456,6 +469,18 @@ static void one_that_is_gone(void **state)
 	assert_int_equal(metric("bg_consumer_exec_up"), 0);
 }
 
+/* It is said long before answer-timeout ends it. */
+static void one_that_does_not_flush(void **state)
+{
+	(void)state;
+	begin("unflushed", "answer-timeout = 2 s");
+	feed(0, 5);
+	UNTIL(exec_x.told_silent);
+	assert_int_equal(exec_x.restarts, 0);
+	UNTIL(exec_x.restarts == 1);
+	assert_int_equal(part(0)->acked, 0);
+}
+
 static void one_that_talks_much(void **state)
 {
 	(void)state;
@@ -465,6 +490,7 @@ static void one_that_talks_much(void **state)
 	UNTIL(metric("bg_consumer_exec_stderr_lines_total") == 100000);
 	assert_true(metric("bg_consumer_exec_stderr_dropped_lines_total") > 90000);
 	assert_int_equal(metric("bg_consumer_exec_foreign_lines_total"), 1);
+	assert_true(exec_x.told_foreign);
 	UNTIL(metric("bg_consumer_exec_double_answers_total") == 50);
 	assert_int_equal(exec_x.restarts, 0);
 }
@@ -822,6 +848,7 @@ int main(int argc, char **argv)
 		TEST(one_that_closes_its_input),
 		TEST(one_that_dies_in_the_middle_of_a_line),
 		TEST(one_that_is_gone),
+		TEST(one_that_does_not_flush),
 		TEST(one_that_talks_much),
 		TEST(one_that_does_not_read),
 		TEST(its_children_go_with_it),

@@ -250,6 +250,18 @@ static void error_rate(void **state)
 	assert_true(judge(w, false));
 }
 
+/* A quick death of the new release's program is seen before it is given anything. */
+static void program_that_does_not_stay_up(void **state)
+{
+	struct world *w = *state;
+
+	strcpy(w->f->sw->inst[0].handler_trouble, "its program does not stay up, it ended with status 1");
+	assert_true(judge(w, false)); /* of from: a reason to switch */
+	strcpy(w->f->sw->inst[2].handler_trouble, "its program does not stay up, it ended with status 1");
+	no_go(w, "handler", "green-0 cannot process: its program does not stay up, it ended with status 1");
+	forced(w, true);
+}
+
 static void rollback_window(void **state)
 {
 	struct world *w = *state;
@@ -291,6 +303,7 @@ int main(void)
 		T(partition_held_by_nobody),
 		T(lag_over_the_limit),
 		T(error_rate),
+		T(program_that_does_not_stay_up),
 		T(rollback_window),
 		T(init_wants_all_paused),
 	};

@@ -196,6 +196,12 @@ static void one_state(struct doctor *d, struct json_object *i)
 	else if (at_rest(d) && is_state(i, "PAUSED") && is_active_color(d, i) && ms >= SETTLE_MS)
 		doc_say(d, DOC_BAD, "its colour is active, but it does not work", "bgctl status; see its log",
 			"%s has been PAUSED for %" PRId64 " s", name, ms / 1000);
+	else if (bg_json_bool(i, "reachable", false) && bg_json_str(i, "trouble", NULL))
+		doc_say(d, DOC_BAD,
+			is_active_color(d, i) ? "what it is given is not processed"
+					      : "a switch to its colour would be no-go",
+			"its log, ev=child: what the program said; start it by hand", "%s: %s", name,
+			bg_json_str(i, "trouble", "?"));
 	else if (bg_json_int(i, "errors_total", 0) > 0 && error)
 		doc_say(d, DOC_WARN, "its handler has refused records", "see its log",
 			"%s: %" PRId64 " errors, the last: %s", name, bg_json_int(i, "errors_total", 0),
