@@ -161,7 +161,7 @@ static void test_each(void **state)
 		 "running", "bad", "70 s, in PAUSING", "bgctl abort"},
 		{false, "\"running\":null",
 		 "\"running\":{\"kind\":\"switch\",\"to\":\"green\",\"phase\":\"ABORTING\",\"elapsed_us\":70000000,\"trouble\":\"late\"}",
-		 "running", "bad", "in ABORTING: late", "restart those that hang"},
+		 "running", "bad", "in ABORTING: late", "gone for good"},
 		{false, "\"running\":null",
 		 "\"running\":{\"kind\":\"reassert\",\"to\":\"blue\",\"phase\":\"PAUSING\",\"elapsed_us\":70000000}",
 		 "running", "bad", "70 s, in PAUSING", "every instance that it needs"},

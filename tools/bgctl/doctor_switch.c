@@ -95,7 +95,8 @@ void doc_running(struct doctor *d)
 			can_be_aborted(r)
 				? "bgctl abort --wait"
 				: "it goes on when every instance that it needs answers: bgctl instances; start those that are "
-				  "down, restart those that hang",
+				  "down, restart those that hang; the endpoint of one that is gone for good is taken out of "
+				  "switchd.ini, and bg-switchd restarted",
 			"a %s to %s has been running for %" PRId64 " s, in %s: %s",
 			bg_json_str(r, "kind", "switch"), bg_json_str(r, "to", "?"),
 			bg_json_int(r, "elapsed_us", 0) / 1000000, bg_json_str(r, "phase", "?"), why);
