@@ -10,12 +10,6 @@ setup_file() {
 	BG_SWITCH_INI=$'drain-timeout = 3 s\nresume-timeout = 3 s' BG_KAFKA=$'reconnect.backoff.max.ms = 1000' file_env
 }
 
-teardown_file() {
-	BG_DIR=$(file_dir)
-	bg_stop_all
-	kafka_kill "$BG_DIR/kafka"
-}
-
 @test "the broker is killed in mid-switch and comes back" {
 	local i
 	for i in 1 2 3; do

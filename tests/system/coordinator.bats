@@ -14,12 +14,6 @@ setup_file() {
 		BG_SWITCH_INI=$'drain-timeout = 3 s\nresume-timeout = 3 s\nsoak = 300 ms' file_env
 }
 
-teardown_file() {
-	BG_DIR=$(file_dir)
-	bg_stop_all
-	kafka_kill "$BG_DIR/kafka"
-}
-
 coordinator() { group | sed -n 's/.* coordinator \([0-9]*\) .*/\1/p'; }
 moved_from() { [ -n "$(coordinator)" ] && [ "$(coordinator)" != "$1" ]; }
 replicas_whole() { bg_post switch "{\"to\":\"$(idle_color)\",\"dry_run\":true}" && [ "$HTTP_STATUS" = 200 ] && jq -e '.go != false and .outcome != "no_go"' <<<"$HTTP_BODY"; }

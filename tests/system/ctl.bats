@@ -11,12 +11,6 @@ setup_file() {
 	BG_KAFKA=$'reconnect.backoff.max.ms = 500' BG_RATE=500 BG_SWITCH_INI='reconcile-interval = 1 s' file_env
 }
 
-teardown_file() {
-	BG_DIR=$(file_dir)
-	bg_stop_all
-	kafka_kill "$BG_DIR/kafka"
-}
-
 # `follow NAME COMMAND…`: bgctl in the background; what it prints is in $BG_DIR/log/NAME.log.
 follow() {
 	local name=$1

@@ -22,10 +22,15 @@ file_env() {
 	}
 }
 
-teardown_file() {
+# All ends, the file's own Kafka too if it has one; and every daemon that it ever started must have ended well.
+file_end() {
+	local rc=0
 	BG_DIR=$(file_dir)
-	bg_stop_all
+	bg_stop_all || rc=1
+	[ ! -d "$BG_DIR/kafka" ] || kafka_kill "$BG_DIR/kafka"
+	return "$rc"
 }
+teardown_file() { file_end; }
 
 # Everything runs, no fault is on, one colour is active.
 heal() {

@@ -5,7 +5,6 @@ bats_require_minimum_version 1.5.0
 load life
 
 setup_file() { life_setup C; }
-teardown_file() { life_teardown; }
 
 @test "takeover: rolling restart of the active colour, one drained at a time" {
 	life_rolling_restart

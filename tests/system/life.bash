@@ -16,12 +16,6 @@ life_setup() {
 		file_env
 }
 
-life_teardown() {
-	BG_DIR=$(file_dir)
-	bg_stop_all
-	kafka_kill "$BG_DIR/kafka"
-}
-
 # "INSTANCE TOPIC/PARTITION…" a line.
 shares() { bg_statuses "$1" | jq -sr '.[] | "\(.instance) \([.assignment[] | "\(.topic)/\(.partition)"] | sort | join(" "))"' | sort; }
 shares_are() { [ "$(shares "$1")" = "$2" ]; }

@@ -13,11 +13,6 @@ setup() {
 	BG_DIR=$(file_dir)
 	TOPIC=p$BATS_TEST_NUMBER-$RANDOM
 }
-teardown_file() {
-	BG_DIR=$(file_dir)
-	bg_stop_all
-	[ ! -d "$BG_DIR/kafka" ] || kafka_kill "$BG_DIR/kafka"
-}
 teardown() {
 	[ "${BATS_TEST_COMPLETED:-}" = 1 ] || tail -n 15 "$BG_DIR"/log/*.log
 	bg_stop_all || true

@@ -19,14 +19,14 @@ setup_file() {
 }
 
 teardown_file() {
-	local d
-	BG_DIR=$(file_dir)
-	bg_stop_all
+	local d rc=0
+	file_end || rc=1
 	for d in $(disks); do
 		[ "$d" = "$BG_DIR/ledger" ] || ! mountpoint -q "$d" || umount -l "$d"
 	done
 	# The ledgers are looked at when a test has failed.
 	cp -r "$BG_DIR/ledger" "$BG_DIR/ledger.kept" && umount -l "$BG_DIR/ledger"
+	return "$rc"
 }
 
 setup() {

@@ -50,34 +50,47 @@ log_lines() { wc -l <"$BG_DIR/log/$1.log"; }
 	bg_one_active
 }
 
-# Exit status of a process that is our child.
 @test "SIGTERM: a consumer drains, commits and leaves with status 0; another one takes its place" {
-	local a pid rc=0
+	local a
 	a=$(active)-0
 	bg_stop "$a"
-	"$BG_BIN/bg-consumerd" -c "$BG_DIR/etc/consumerd.ini" -i "$a" >>"$BG_DIR/log/$a.log" 2>&1 3>&- &
-	pid=$!
+	bg_start_consumer "$a"
 	await 20 bg_is "$a" ACTIVE
-	kill -TERM "$pid"
-	wait "$pid" || rc=$?
-	assert_eq "exit status" "$rc" 0
+	bg_stop "$a"
 }
 
 @test "SIGTERM: bg-switchd and bg-producerd end with status 0" {
-	local pid rc=0
 	bg_stop switchd producerd
-	"$BG_BIN/bg-switchd" -c "$BG_DIR/etc/switchd.ini" >>"$BG_DIR/log/switchd.log" 2>&1 3>&- &
-	pid=$!
+	bg_start_switchd
 	await 10 bg_one_active
-	kill -TERM "$pid"
-	wait "$pid" || rc=$?
-	assert_eq "exit status of bg-switchd" "$rc" 0
-	"$BG_BIN/bg-producerd" -c "$BG_DIR/etc/producerd.ini" >>"$BG_DIR/log/producerd.log" 2>&1 3>&- &
-	pid=$!
+	bg_stop switchd
+	bg_start_producer
 	await 10 bg_answers "${BG_URL[producerd]}/readyz"
-	kill -TERM "$pid"
-	wait "$pid" || rc=$?
-	assert_eq "exit status of bg-producerd" "$rc" 0
+	bg_stop producerd
+}
+
+# A daemon that dies at its stop, and one that dies in between and is started again, fail the file: bg_stop sees it.
+@test "a daemon that ends otherwise than with status 0 is seen, and its log is shown" {
+	local BG_DIR=$BATS_TEST_TMPDIR
+	bg_spawn bad bash -c 'trap "echo out of order; kill -SEGV \$\$" TERM; echo ready; while :; do sleep 0.05; done'
+	await 5 grep -q ready "$BG_DIR/log/bad.log"
+	run bg_stop bad
+	assert_eq "exit status" "$status" 1
+	assert_match message "$output" '^bad \(bash, process [0-9]+\) ended by signal 11 \(SIGSEGV\); the last lines of [^ ]*/log/bad.log:.*out of order'
+	bg_spawn bad sleep 60
+	bg_kill bad
+	bg_stop bad
+	bg_spawn bad sleep 60
+	bg_stop bad
+	run bg_stop_all
+	assert_eq "exit status" "$status" 1
+	assert_match message "$output" 'SIGSEGV'
+	rm "$BG_DIR"/run/{ends,bad.pid}
+	bg_stop_all
+	echo '==1==ERROR: AddressSanitizer: heap-use-after-free on address 0x1' >>"$BG_DIR/log/bad.log"
+	run bg_stop_all
+	assert_eq "exit status" "$status" 1
+	assert_match message "$output" 'heap-use-after-free'
 }
 
 @test "SIGTERM with a handler that hangs: it leaves within the stop time-out" {
