@@ -17,11 +17,13 @@
  *                      "started","elapsed_us","steps":[STEP]},
  *    "last":null | ENTRY,
  *    "rollback":{"allowed":bool,"to":"blue"|null,"until":time|null},
- *    "soak":{"until":time|null,"errors":N,"dual_active_us":N},
+ *    "soak":{"until":time|null,"errors":N,"dual_active_us":N,"judged":bool,"auto_rollback":bool,
+ *            "rule":the one that is broken|null,"sees":text|null},
  *    "record":{…protocol.md 6…}}
  * STEP  = {"phase":"PAUSING","at_us":N since the start,"us":N (absent while it runs)}
  * ENTRY = one switch that ended (W-11):
- *   {"id","kind","switch","strategy","handover","from","to","epoch","base_epoch","by","reason","force","resubscribe"?,"started",
+ *   {"id","kind","switch","strategy","handover","from","to","epoch","base_epoch","by","reason","automatic":bool,"rule"? (of an automatic one),
+ *    "force","resubscribe"?,"started",
  *    "outcome":"done|no_go|aborted|rolled_back|failed|needs_person","exit":n,"error":text|null,
  *    "duration_us", "gap_us":N|null (start of the pause to the first record on the other side, monotonic),
  *    "worst_gap_us":N|null, "gap_basis":"monotonic"|"resume_answer"|null,
@@ -60,6 +62,7 @@
  *             "instances":{"blue":{"ACTIVE":2},"green":{"PAUSED":1,"silent":1}}
  *   instance  "instance","color","state","old","reachable","trouble"|null
  *   end       ENTRY, and "whole": false when its lists (but the steps) are left out, being more than 64 KiB
+ *   soak      "verdict":"rollback|stays|well","rule"|null,"message"|null: of the colour that soaks
  *   hold      "hold"
  *   degraded  "degraded": text|null
  *   and without an id:  gap {"after","next","message"}: what was between is not known any more;

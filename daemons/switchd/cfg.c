@@ -43,6 +43,18 @@ const struct bg_conf_key sw_conf_table[] = {
 	 "how long preflight, prepare and reading offsets may take, each"},
 	{"switch:*", "soak", BG_CONF_DURATION, "60 s", 0, 24 * 3600 * SEC, NULL, BG_CONF_RELOAD,
 	 "how long the new colour is watched"},
+	{"switch:*", "auto-rollback", BG_CONF_BOOL, "yes", 0, 0, NULL, BG_CONF_RELOAD,
+	 "go back by itself when the new colour is not well while it soaks; no: only say so"},
+	{"switch:*", "soak-gone", BG_CONF_DURATION, "30 s", 0, 24 * 3600 * SEC, NULL, BG_CONF_RELOAD,
+	 "not well: an instance is not at work for so long, or started anew three times within twice that; 0 s: not judged"},
+	{"switch:*", "soak-no-progress", BG_CONF_DURATION, "30 s", 0, 24 * 3600 * SEC, NULL, BG_CONF_RELOAD,
+	 "not well: records wait at an instance, and it has done none for so long; longer than the slowest record; 0 s: not judged"},
+	{"switch:*", "soak-max-error-rate", BG_CONF_DOUBLE, "10", 0, 100, NULL, BG_CONF_RELOAD,
+	 "not well: more records fail, percent, and more than before the switch; 0: not judged"},
+	{"switch:*", "soak-max-lag", BG_CONF_INT, "0", 0, 1000000000000, NULL, BG_CONF_RELOAD,
+	 "not well: it lags by more records than this and than before the switch, and the lag does not fall; 0: not judged"},
+	{"switch:*", "soak-lag-growing", BG_CONF_DURATION, "30 s", 0, 24 * 3600 * SEC, NULL, BG_CONF_RELOAD,
+	 "not well: the lag grows for so long, with less done a second than before the switch; 0 s: not judged"},
 	{"switch:*", "rollback-window", BG_CONF_DURATION, "1 h", 0, 365 * 24 * 3600 * SEC, NULL,
 	 BG_CONF_RELOAD, "how long after a switch a rollback is allowed"},
 	{"switch:*", "initial-offset", BG_CONF_ENUM, "fail", 0, 0, "fail|earliest|latest", BG_CONF_RELOAD,
@@ -264,6 +276,12 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 	c->max_lag = bg_conf_int(conf, sec, "max-lag");
 	c->max_error_rate = bg_conf_double(conf, sec, "max-error-rate");
 	c->initial = initial_parse(bg_conf_str(conf, sec, "initial-offset"));
+	c->auto_rollback = bg_conf_bool(conf, sec, "auto-rollback");
+	c->soak_gone_us = bg_conf_int(conf, sec, "soak-gone");
+	c->soak_no_progress_us = bg_conf_int(conf, sec, "soak-no-progress");
+	c->soak_max_error_rate = bg_conf_double(conf, sec, "soak-max-error-rate");
+	c->soak_max_lag = bg_conf_int(conf, sec, "soak-max-lag");
+	c->soak_lag_growing_us = bg_conf_int(conf, sec, "soak-lag-growing");
 	*ret = c;
 	return 0;
 }
@@ -302,6 +320,12 @@ void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from)
 	c->max_lag = from->max_lag;
 	c->max_error_rate = from->max_error_rate;
 	c->initial = from->initial;
+	c->auto_rollback = from->auto_rollback;
+	c->soak_gone_us = from->soak_gone_us;
+	c->soak_no_progress_us = from->soak_no_progress_us;
+	c->soak_max_error_rate = from->soak_max_error_rate;
+	c->soak_max_lag = from->soak_max_lag;
+	c->soak_lag_growing_us = from->soak_lag_growing_us;
 	free(c->token);
 	c->token = bg_xstrdup(from->token);
 }

@@ -28,6 +28,10 @@ struct sw_cfg {
 	int64_t max_lag;        /* 0: no limit */
 	double max_error_rate;  /* percent */
 	enum sw_initial initial;
+	/* While it soaks (soak_judge.h); 0: that rule is off. */
+	bool auto_rollback;
+	int64_t soak_max_lag, soak_lag_growing_us, soak_no_progress_us, soak_gone_us;
+	double soak_max_error_rate; /* percent */
 };
 
 extern const struct bg_conf_key sw_conf_table[];

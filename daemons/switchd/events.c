@@ -13,16 +13,16 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "common/units.h"
-#include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/stream.h"
+#include "switchd/view.h"
 
 /* An entry with the offsets of thousands of partitions is told without them: the history has them. */
 #define END_MAX ((size_t)64 * 1024)
 
 #define A_TURN ((size_t)16)
 
-enum kind { PHASE, INSTANCE, END, HOLD, DEGRADED };
+enum kind { PHASE, INSTANCE, END, HOLD, DEGRADED, SOAK };
 
 struct change {
 	enum kind kind;
@@ -46,6 +46,11 @@ struct change {
 		struct json_object *entry; /* owned */
 		bool hold;
 		char *text; /* owned */
+		struct {
+			const char *verdict;
+			char rule[24]; /* "" none */
+			char *text;    /* owned */
+		} soak;
 	};
 };
 
@@ -72,6 +77,8 @@ static void forget(struct change *c)
 		json_object_put(c->entry);
 	else if (c->kind == DEGRADED)
 		free(c->text);
+	else if (c->kind == SOAK)
+		free(c->soak.text);
 }
 
 void sw_events_free(struct sw_events *e)
@@ -175,6 +182,16 @@ static void tell_end(struct sw_events *e, const struct change *c)
 	sw_stream_add(e->stream, c->sw->cfg->name, "end", o);
 }
 
+static void tell_soak(struct sw_events *e, const struct change *c)
+{
+	_cleanup_json_ struct json_object *o = object(c);
+
+	bg_json_add_str(o, "verdict", c->soak.verdict);
+	bg_json_add_str(o, "rule", c->soak.rule[0] ? c->soak.rule : NULL);
+	bg_json_add_str(o, "message", c->soak.text);
+	sw_stream_add(e->stream, c->sw->cfg->name, "soak", o);
+}
+
 static void tell_rest(struct sw_events *e, const struct change *c)
 {
 	_cleanup_json_ struct json_object *o = object(c);
@@ -197,6 +214,9 @@ static void tell(struct sw_events *e, struct change *c)
 		break;
 	case END:
 		tell_end(e, c);
+		break;
+	case SOAK:
+		tell_soak(e, c);
 		break;
 	default:
 		tell_rest(e, c);
@@ -309,13 +329,20 @@ void sw_events_hold(struct sw_switch *sw)
 	note(sw, HOLD)->hold = sw->rec.hold;
 }
 
+void sw_events_soak(struct sw_switch *sw, const char *verdict, const char *rule, const char *message)
+{
+	struct change *c = note(sw, SOAK);
+
+	c->soak.verdict = verdict;
+	bg_strlcpy(c->soak.rule, rule ? rule : "", sizeof(c->soak.rule));
+	c->soak.text = bg_xstrdup(message);
+}
+
 void sw_events_look(struct sw_switch *sw)
 {
-	char identity[sizeof(sw->degraded_told)];
-	const char *now = sw->degraded;
+	char buf[sizeof(sw->degraded_told)];
+	const char *now = sw_trouble(sw, buf, sizeof(buf));
 
-	if (!*now && sw_identity_trouble(sw, identity, sizeof(identity)))
-		now = identity;
 	if (strcmp(now, sw->degraded_told) == 0)
 		return;
 	bg_strlcpy(sw->degraded_told, now, sizeof(sw->degraded_told));

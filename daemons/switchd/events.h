@@ -17,6 +17,8 @@ void sw_events_phase(struct sw_switch *sw, enum sw_state old, enum sw_state next
 void sw_events_instance(struct sw_inst *i);
 void sw_events_end(struct sw_switch *sw);  /* sw->last */
 void sw_events_hold(struct sw_switch *sw); /* sw->rec.hold has changed */
+/* What is thought of the colour that soaks: "rollback", "stays", "well". The rule, a name, or NULL; message copied. */
+void sw_events_soak(struct sw_switch *sw, const char *verdict, const char *rule, const char *message);
 void sw_events_look(struct sw_switch *sw); /* has sw->degraded changed since it was told last? Cheap */
 
 #endif

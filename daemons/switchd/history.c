@@ -186,6 +186,9 @@ struct json_object *sw_history_entry(struct sw_run *r)
 	bg_json_add_int(e, "base_epoch", r->base_epoch);
 	bg_json_add_str(e, "by", r->by);
 	bg_json_add_str(e, "reason", r->reason);
+	bg_json_add_bool(e, "automatic", r->automatic[0] != '\0');
+	if (r->automatic[0])
+		bg_json_add_str(e, "rule", r->automatic);
 	bg_json_add_bool(e, "force", r->force);
 	if (r->resubscribe)
 		bg_json_add_bool(e, "resubscribe", true);

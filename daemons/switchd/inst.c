@@ -95,6 +95,9 @@ static void take_rate(struct sw_inst *i)
 
 	if (i->rate_us && now - i->rate_us < RATE_WINDOW_US && i->records >= i->rate_records)
 		return;
+	i->past_us = i->records >= i->rate_records ? i->rate_us : 0;
+	i->past_records = i->rate_records;
+	i->past_errors = i->rate_errors;
 	i->rate_us = now;
 	i->rate_records = i->records;
 	i->rate_errors = i->errors;
@@ -150,6 +153,9 @@ static void take_state(struct sw_inst *i, struct json_object *o, bool *changed)
 		i->fenced_us = state == SW_I_FENCED ? bg_now_us() : 0;
 		i->usurper = SW_USURPER_UNKNOWN;
 	}
+	/* The counters of a new process begin at zero; a hello does not tell them. */
+	if (strcmp(incarnation, i->incarnation) != 0)
+		i->records = i->errors = 0;
 	*changed = *changed || state != i->state || epoch != i->epoch ||
 		   strcmp(incarnation, i->incarnation) != 0;
 	i->state = state;

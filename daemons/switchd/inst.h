@@ -72,6 +72,7 @@ struct sw_inst {
 	int64_t fenced_us; /* bg_now_us when FENCED was seen first; 0: it is not */
 	/* Error rate: the counters as they were some time ago. */
 	int64_t rate_us, rate_records, rate_errors;
+	int64_t past_us, past_records, past_errors; /* and some time before that; past_us 0: unknown */
 	/* Long poll (watch.c) and single commands (reconcile.c). */
 	uint64_t poll_call, cmd_call;
 	struct bg_timer *poll_timer, *cmd_timer;

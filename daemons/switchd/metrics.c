@@ -9,13 +9,14 @@
 #include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/soak.h"
+#include "switchd/view.h"
 
 struct sw_metrics {
 	struct sw_daemon *dm;
 	struct bg_metrics *reg;
 	struct bg_metric *total, *duration, *gap, *worst, *epoch, *phase, *active_version, *active_color,
 		*state, *lag, *group_lag, *lag_sum, *reachable, *dual, *stalled, *hold, *degraded, *window,
-		*brokers, *fenced, *fencing, *identity;
+		*brokers, *fenced, *fencing, *identity, *automatic;
 };
 
 static const double gap_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30};
@@ -75,7 +76,7 @@ static void set_switch(struct sw_metrics *m, struct sw_switch *sw)
 	bg_series_set(bg_series(m->stalled, "switch", name, NULL), (double)sw_stalled(sw));
 	bg_series_set(bg_series(m->hold, "switch", name, NULL), r->hold);
 	bg_series_set(bg_series(m->degraded, "switch", name, NULL),
-		      sw->degraded[0] || sw_identity_trouble(sw, trouble, sizeof(trouble)));
+		      sw_trouble(sw, trouble, sizeof(trouble))[0] != '\0');
 	bg_series_set(bg_series(m->window, "switch", name, NULL),
 		      r->rollback_allowed && r->rollback_until_us > bg_real_us()
 			      ? (double)(r->rollback_until_us - bg_real_us()) / 1e6
@@ -144,6 +145,9 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 	m->identity = bg_metric(
 		r, BG_GAUGE, "bg_switch_identity_in_use",
 		"1 for an instance that should work and is fenced, for somebody else has its static id");
+	m->automatic = bg_metric(
+		r, BG_COUNTER, "bg_switch_auto_rollbacks_total",
+		"Rollbacks in the soak that nobody asked for, by the rule that was broken and outcome");
 	m->fenced = bg_metric(
 		r, BG_COUNTER, "bg_switch_fenced_ids_total",
 		"Static ids that were to be fenced, by instance and whether the broker gave the proof");
@@ -199,6 +203,10 @@ void sw_metrics_ended(struct sw_switch *sw, const struct sw_run *r)
 	bg_series_add(bg_series(m->total, "switch", sw->cfg->name, "kind", sw_kind_name(r->kind), "outcome",
 				r->outcome, NULL),
 		      1);
+	if (r->automatic[0])
+		bg_series_add(bg_series(m->automatic, "switch", sw->cfg->name, "reason", r->automatic,
+					"outcome", r->outcome, NULL),
+			      1);
 	bg_series_observe(bg_series(m->duration, "switch", sw->cfg->name, "outcome", r->outcome, NULL),
 			  (double)(r->ended_us - r->started_us) / 1e6);
 	if (gap && (r->kind == SW_KIND_SWITCH || r->kind == SW_KIND_ROLLBACK)) {

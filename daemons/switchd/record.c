@@ -26,6 +26,7 @@ void sw_record_init(struct sw_record *r)
 	memset(r, 0, sizeof(*r));
 	r->active = r->previous = r->from = r->to = SW_NO_COLOR;
 	r->phase = SW_UNKNOWN;
+	r->before = SW_BASELINE_UNKNOWN;
 	bg_strlcpy(r->strategy, "D", sizeof(r->strategy));
 }
 
@@ -39,6 +40,21 @@ static void add_time(struct json_object *o, const char *name, int64_t real_us)
 static void add_opt(struct json_object *o, const char *name, const char *s)
 {
 	bg_json_add_str(o, name, s && *s ? s : NULL);
+}
+
+static void add_figure(struct json_object *o, const char *name, double v)
+{
+	bg_json_add(o, name, v < 0 ? NULL : json_object_new_double(v));
+}
+
+static void add_before(struct json_object *o, const struct sw_baseline *b)
+{
+	struct json_object *j = json_object_new_object();
+
+	bg_json_add(j, "lag", b->lag < 0 ? NULL : json_object_new_int64(b->lag));
+	add_figure(j, "error_percent", b->error_rate);
+	add_figure(j, "records_per_s", b->records_per_s);
+	bg_json_add(o, "before", j);
 }
 
 struct json_object *sw_record_to_json(const struct sw_record *r, const char *name)
@@ -66,6 +82,10 @@ struct json_object *sw_record_to_json(const struct sw_record *r, const char *nam
 	bg_json_add_bool(o, "hold", r->hold);
 	if (r->resubscribe)
 		bg_json_add_bool(o, "resubscribe", true);
+	if (r->automatic[0])
+		bg_json_add_str(o, "automatic", r->automatic);
+	if (r->kind == SW_KIND_SWITCH)
+		add_before(o, &r->before);
 	add_opt(o, "outcome", r->outcome);
 	add_opt(o, "error", r->error);
 	add_opt(o, "init_from", r->init_from);
@@ -121,6 +141,27 @@ static int get_desired(struct json_object *j, struct sw_record *r, struct bg_err
 	return 0;
 }
 
+static double get_figure(struct json_object *j, const char *name)
+{
+	struct json_object *v = bg_json_get(j, name);
+	double d = json_object_is_type(v, json_type_double) || json_object_is_type(v, json_type_int)
+			   ? json_object_get_double(v)
+			   : -1;
+
+	return d >= 0 ? d : -1;
+}
+
+static void get_before(struct json_object *j, struct sw_baseline *ret)
+{
+	struct json_object *b = bg_json_get(j, "before");
+
+	if (!json_object_is_type(b, json_type_object))
+		return;
+	ret->lag = BG_MAX(bg_json_int(b, "lag", -1), -1);
+	ret->error_rate = get_figure(b, "error_percent");
+	ret->records_per_s = get_figure(b, "records_per_s");
+}
+
 static void get_text(struct json_object *j, const char *name, char *dst, size_t size)
 {
 	bg_strlcpy(dst, bg_json_str(j, name, ""), size);
@@ -157,6 +198,8 @@ static void get_rest(struct json_object *j, struct sw_record *r)
 	get_text(j, "init_from", r->init_from, sizeof(r->init_from));
 	get_text(j, "snapshot", r->snapshot, sizeof(r->snapshot));
 	get_text(j, "snapshot_sha256", r->snapshot_sha256, sizeof(r->snapshot_sha256));
+	get_text(j, "automatic", r->automatic, sizeof(r->automatic));
+	get_before(j, &r->before);
 }
 
 int sw_record_from_json(struct json_object *j, const char *name, struct sw_record *ret, struct bg_err *err)

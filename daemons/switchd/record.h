@@ -22,6 +22,14 @@ const char *sw_kind_name(enum sw_kind k);
 
 #define SW_NO_COLOR (-1)
 
+/* How the old colour was doing before a switch: what the new one is compared with while it is watched. */
+struct sw_baseline {
+	int64_t lag;          /* -1: unknown */
+	double error_rate;    /* percent; -1: unknown */
+	double records_per_s; /* -1: unknown */
+};
+#define SW_BASELINE_UNKNOWN ((struct sw_baseline){-1, -1, -1})
+
 struct sw_record {
 	int64_t revision, epoch;
 	int active, previous, from, to; /* enum bg_color or SW_NO_COLOR */
@@ -41,6 +49,8 @@ struct sw_record {
 	char snapshot[96]; /* "orders-7" */
 	char snapshot_sha256[65];
 	int64_t snapshot_epoch;
+	struct sw_baseline before; /* of a SWITCH */
+	char automatic[24]; /* of a ROLLBACK by bg-switchd itself: the rule (soak_judge.h); "" of any other */
 };
 
 void sw_record_init(struct sw_record *r); /* nothing known: UNKNOWN, epoch 0, revision 0 */

@@ -12,6 +12,7 @@
 #include "switchd/history.h"
 #include "switchd/reconcile.h"
 #include "switchd/restore.h"
+#include "switchd/soak_back.h"
 
 /* A client that waits for the end is not held longer than this while a step fails again and again. */
 #define PATIENCE_US INT64_C(30000000)
@@ -54,6 +55,7 @@ static void set_state(struct sw_switch *sw, enum sw_state next, enum sw_event ev
 	enum sw_state old = sw->state;
 
 	sw->state = next;
+	sw_soak_moved(sw, old, next);
 	if (r) {
 		if (r->n_step && !r->step[r->n_step - 1].end_us)
 			r->step[r->n_step - 1].end_us = now;
@@ -115,6 +117,7 @@ static struct sw_run *run_new(struct sw_switch *sw, enum sw_kind kind, enum bg_c
 	r->base_epoch = sw->rec.epoch;
 	r->active_epoch = sw->rec.snapshot_epoch;
 	r->epoch = sw->rec.epoch;
+	r->baseline = SW_BASELINE_UNKNOWN;
 	r->started_us = bg_now_us();
 	r->started_real_us = bg_real_us();
 	r->timer = bg_timer_new(sw->dm->loop, on_timer, r);
@@ -171,8 +174,11 @@ struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq)
 		snprintf(r->init_from, sizeof(r->init_from), "snapshot:%lld", (long long)rq->restore_epoch);
 	}
 	sw->degraded[0] = '\0';
-	sw->reassert_us = 0; /* a person has looked */
-	bg_backoff_reset(&sw->reassert_backoff);
+	bg_strlcpy(r->automatic, rq->automatic ? rq->automatic : "", sizeof(r->automatic));
+	if (!rq->automatic) {
+		sw->reassert_us = 0; /* a person has looked */
+		bg_backoff_reset(&sw->reassert_backoff);
+	}
 	r->epoch = sw_highest_epoch(sw) + 1;
 	bg_log_sw(BG_NOTICE, sw->cfg->name, "requested", "%s to %s by %s%s%s%s", sw_kind_name(rq->kind),
 		  bg_color_name(rq->to), r->by, r->reason[0] ? ": " : "", r->reason,
@@ -201,6 +207,8 @@ static struct sw_run *run_from_record(struct sw_switch *sw)
 	struct sw_run *r = run_new(sw, rec->kind, (enum bg_color)rec->to);
 
 	r->base_epoch = rec->base_epoch;
+	r->baseline = rec->before;
+	bg_strlcpy(r->automatic, rec->automatic, sizeof(r->automatic));
 	r->resumed = true; /* it may have been */
 	r->intents = 1;    /* the one that is stored */
 	r->init_handed = sw->handed_of_record;

@@ -21,6 +21,7 @@ struct sw_request {
 	const struct bg_offs
 		*restore; /* SWITCH: begin at these of snapshot restore_epoch (copied); NULL: none */
 	int64_t restore_epoch;
+	const char *automatic; /* ROLLBACK by itself: the rule (soak_judge.h) */
 	const char *init_from; /* INIT: "group:G", "earliest", "latest", "committed" */
 };
 
@@ -55,6 +56,8 @@ struct sw_run {
 	int from, to;         /* SW_NO_COLOR never: init and adoption have the other colour as from */
 	enum sw_state origin; /* where the request found the switch */
 	char id[40], by[128], reason[256], init_from[256];
+	char automatic[24];          /* the rule that a ROLLBACK by itself follows; "" any other */
+	struct sw_baseline baseline; /* of a SWITCH: how from was doing */
 	bool force, abort_wanted;
 	bool resubscribe; /* whoever is resumed makes the group rebalance: the colours differ */
 	bool resumed;     /* to may have been told to resume */

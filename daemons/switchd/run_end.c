@@ -18,6 +18,7 @@
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/snapshot.h"
+#include "switchd/soak_back.h"
 
 void sw_run_save_snapshot(struct sw_run *r, sw_persist_fn fn)
 {
@@ -128,6 +129,7 @@ void sw_do_soak(struct sw_run *r)
 	BG_FAILPOINT("switch.soak.after");
 	sw->soak_errors = -1;
 	bg_timer_start(sw->soak, left);
+	sw_soak_begin(sw);
 	sw_reconcile_all(sw);
 }
 
@@ -143,8 +145,21 @@ void sw_do_rest(struct sw_run *r)
 #endif
 }
 
+/* Nothing was changed by a rollback that nobody has asked for: the soak goes on. */
+static bool soaks_on(struct sw_run *r, const char *outcome)
+{
+	if (!r->automatic[0] || r->sw->rec.phase != SW_SOAKING)
+		return false;
+	sw_run_outcome(r, outcome);
+	sw_soak_refused(r->sw, &r->why);
+	sw_fire(r->sw, SW_EV_FORWARD);
+	return true;
+}
+
 void sw_do_end_no_go(struct sw_run *r)
 {
+	if (soaks_on(r, "no_go"))
+		return;
 	/* A soak that was ended by the request is over all the same. */
 	if (r->sw->rec.phase == SW_SOAKING)
 		sw_do_rest(r);
@@ -153,7 +168,8 @@ void sw_do_end_no_go(struct sw_run *r)
 
 void sw_do_end_failed(struct sw_run *r)
 {
-	sw_run_outcome(r, "failed");
+	if (!soaks_on(r, "failed"))
+		sw_run_outcome(r, "failed");
 }
 
 void sw_do_end_undone(struct sw_run *r)
@@ -180,6 +196,8 @@ void sw_do_end_aborted(struct sw_run *r)
 	record_outcome(r, outcome);
 	sw_record_save(r->sw, NULL, NULL);
 	sw_run_outcome(r, outcome);
+	if (r->automatic[0] && !r->abort_wanted)
+		sw_soak_undone(r->sw, &r->why);
 	sw_reconcile_all(r->sw);
 }
 

@@ -11,6 +11,7 @@
 #include "switchd/initial.h"
 #include "switchd/reconcile.h"
 #include "switchd/restore.h"
+#include "switchd/soak_back.h"
 
 /* ---- PREFLIGHT */
 
@@ -100,6 +101,7 @@ static void fill_intent(struct sw_run *r, enum sw_state phase)
 	bg_strlcpy(rec->reason, r->reason, sizeof(rec->reason));
 	bg_strlcpy(rec->init_from, r->init_from, sizeof(rec->init_from));
 	bg_strlcpy(rec->error, r->why.msg, sizeof(rec->error));
+	sw_soak_note(r);
 }
 
 void sw_do_intend(struct sw_run *r)

@@ -14,6 +14,7 @@
 #include "switchd/reconcile.h"
 #include "switchd/run.h"
 #include "switchd/snapshot.h"
+#include "switchd/soak_back.h"
 #include "switchd/watch.h"
 
 int64_t sw_highest_epoch(const struct sw_switch *sw)
@@ -116,9 +117,16 @@ static void on_rewrite(void *arg)
 
 /* ---- life */
 
+#define A_MOMENT_US INT64_C(100000)
+
 static void on_soak_over(void *arg)
 {
-	sw_run_soak_over(arg);
+	struct sw_switch *sw = arg;
+
+	if (sw_soak_asks(sw))
+		bg_timer_start(sw->soak, A_MOMENT_US);
+	else
+		sw_run_soak_over(sw);
 }
 
 struct sw_switch *sw_switch_new(struct sw_daemon *dm, struct sw_cfg *cfg,
@@ -132,6 +140,7 @@ struct sw_switch *sw_switch_new(struct sw_daemon *dm, struct sw_cfg *cfg,
 	sw->state = SW_UNKNOWN;
 	sw->soak_errors = -1;
 	sw->rewrite_backoff = (struct bg_backoff){100000, 5000000, 0};
+	sw->soak_backoff = (struct bg_backoff){1000000, 30000000, 0};
 	sw_record_init(&sw->rec);
 	sw->n_inst = cfg->n_endpoint[BG_BLUE] + cfg->n_endpoint[BG_GREEN];
 	sw->inst = bg_xcalloc(sw->n_inst + 1, sizeof(*sw->inst));
@@ -155,6 +164,7 @@ void sw_switch_stop(struct sw_switch *sw)
 	sw_reconcile_stop(sw);
 	sw_rebuild_stop(sw);
 	sw_newcomers_stop(sw);
+	sw_soak_stop(sw);
 	if (sw->run)
 		sw_run_cancel(sw->run);
 	bg_timer_stop(sw->soak);
@@ -166,6 +176,7 @@ void sw_switch_free(struct sw_switch *sw)
 	if (!sw)
 		return;
 	sw_run_free(sw->run);
+	sw_soak_free(sw);
 	sw_ask_free_all(sw);
 	sw_persist_free(sw->persist);
 	for (size_t k = 0; k < sw->n_inst; k++)

@@ -61,6 +61,7 @@ struct sw_fan;
 struct sw_ask;
 struct sw_rebuild;
 struct sw_newcomers;
+struct sw_soak;
 
 struct sw_switch {
 	struct sw_daemon *dm;
@@ -92,6 +93,8 @@ struct sw_switch {
 	struct json_object *last; /* history entry of the last run */
 	/* Watched only (soak.c). */
 	int64_t dual_since_us, dual_active_us, dual_seen;
+	struct sw_soak *soaking; /* soak_back.c; NULL: nothing has soaked yet */
+	struct bg_backoff soak_backoff;
 	int64_t soak_errors; /* error counters of the active colour when the soak began; -1: not yet */
 	struct sw_rebuild *rebuild;
 	struct sw_newcomers *newcomers;

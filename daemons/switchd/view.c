@@ -8,6 +8,7 @@
 #include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/soak.h"
+#include "switchd/soak_back.h"
 
 static void add_text(struct json_object *o, const char *name, const char *s)
 {
@@ -99,15 +100,23 @@ static void add_whole(struct json_object *o, struct sw_switch *sw)
 	add_time(soak, "until", sw->rec.soak_until_us);
 	bg_json_add_int(soak, "errors", sw_soak_errors(sw));
 	bg_json_add_int(soak, "dual_active_us", sw_soak_dual_us(sw));
+	sw_soak_add(sw, soak);
 	bg_json_add(o, "soak", soak);
 	bg_json_add(o, "record", sw_record_to_json(&sw->rec, sw->cfg->name));
+}
+
+const char *sw_trouble(const struct sw_switch *sw, char *buf, size_t size)
+{
+	if (sw->degraded[0])
+		return sw->degraded;
+	return sw_identity_trouble(sw, buf, size) ? buf : sw_soak_trouble(sw);
 }
 
 struct json_object *sw_view(struct sw_switch *sw, bool whole)
 {
 	struct json_object *o = json_object_new_object(), *lag = json_object_new_object();
-	const char *degraded = sw->degraded;
-	char identity[800];
+	char buf[800];
+	const char *degraded = sw_trouble(sw, buf, sizeof(buf));
 
 	bg_json_add_str(o, "switch", sw->cfg->name);
 	bg_json_add_str(o, "strategy", sw->cfg->plan->name);
@@ -117,8 +126,6 @@ struct json_object *sw_view(struct sw_switch *sw, bool whole)
 	bg_json_add_str(o, "previous", sw_color_name(sw->rec.previous));
 	bg_json_add_int(o, "epoch", sw->rec.epoch);
 	bg_json_add_bool(o, "hold", sw->rec.hold);
-	if (!sw->degraded[0] && sw_identity_trouble(sw, identity, sizeof(identity)))
-		degraded = identity;
 	add_text(o, "degraded", degraded);
 	bg_json_add_str(o, "health", *degraded ? "DEGRADED" : "OK");
 	bg_json_add(o, "identity_in_use", sw_identity_json(sw));

@@ -8,4 +8,7 @@
 /* The caller owns it. whole: with instances, record and last entry. */
 struct json_object *sw_view(struct sw_switch *sw, bool whole);
 
+/* What keeps it from going on by itself, or from being whole; "": nothing. It may be in buf. */
+const char *sw_trouble(const struct sw_switch *sw, char *buf, size_t size);
+
 #endif

@@ -11,6 +11,7 @@
 #include "switchd/reconcile.h"
 #include "switchd/snapshot.h"
 #include "switchd/soak.h"
+#include "switchd/soak_back.h"
 
 /*
  * A poll that finds no change ends after reconcile-interval, so that numbers (lag, counters) are that fresh; but no more
@@ -87,7 +88,7 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 static void poll(struct sw_inst *i)
 {
 	int64_t crowd_us = BG_MIN((int64_t)i->sw->n_inst * AN_END_US, LONGEST_US);
-	int64_t wait_us = BG_MAX(i->sw->cfg->reconcile_us, crowd_us);
+	int64_t wait_us = BG_MAX(sw_soak_fresh_us(i), crowd_us);
 	char path[96];
 	struct bg_httpc_call call = {
 		.method = "GET",

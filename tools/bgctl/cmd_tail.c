@@ -94,6 +94,23 @@ static void degraded(struct ctl *c, struct json_object *o)
 	fputc('\n', c->out);
 }
 
+static void soak(struct ctl *c, struct json_object *o)
+{
+	const char *rule = bg_json_str(o, "rule", NULL), *msg = bg_json_str(o, "message", NULL);
+
+	fputs("soak: ", c->out);
+	out_word(c, bg_json_str(o, "verdict", "?"));
+	if (rule && !strstr(msg ? msg : "", rule)) {
+		fputs(", ", c->out);
+		out_clean(c->out, rule);
+	}
+	if (msg) {
+		fputs(": ", c->out);
+		out_clean(c->out, msg);
+	}
+	fputc('\n', c->out);
+}
+
 static void other(struct ctl *c, const struct ctl_event *e)
 {
 	const char *reason = bg_json_str(e->data, "reason", NULL),
@@ -112,7 +129,8 @@ static const struct {
 	const char *type;
 	void (*show)(struct ctl *c, struct json_object *o);
 } shows[] = {
-	{"phase", phase}, {"instance", instance}, {"end", end}, {"hold", hold}, {"degraded", degraded},
+	{"phase", phase}, {"instance", instance}, {"end", end},
+	{"hold", hold},   {"degraded", degraded}, {"soak", soak},
 };
 
 static void show(struct ctl *c, const struct ctl_event *e)
