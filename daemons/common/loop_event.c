@@ -7,6 +7,7 @@
 #include "common/loop_int.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include "common/log.h"
@@ -128,12 +129,17 @@ static void on_signal(evutil_socket_t fd, short what, void *arg)
 void bg_loop_signal(struct bg_loop *l, int signo, void (*fn)(int signo, void *arg), void *arg)
 {
 	struct sig *s = bg_xcalloc(1, sizeof(*s));
+	sigset_t one;
 
 	*s = (struct sig){.next = l->signals, .loop = l, .signo = signo, .fn = fn, .arg = arg};
 	s->ev = evsignal_new(l->base, signo, on_signal, s);
 	if (!s->ev || event_add(s->ev, NULL) < 0)
 		bg_fatal("watch for a signal");
 	l->signals = s;
+	/* Who started us may have had it blocked, as threads that fork often have, and that is inherited. */
+	sigemptyset(&one);
+	sigaddset(&one, signo);
+	pthread_sigmask(SIG_UNBLOCK, &one, NULL);
 }
 
 static void on_watch(evutil_socket_t fd, short what, void *arg)

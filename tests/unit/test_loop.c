@@ -251,6 +251,22 @@ static void test_signal_and_quit(void **state)
 	assert_int_equal(bg_loop_run(f->l), 3);
 }
 
+/* Inherited from whoever started us: SIGCHLD never came then, and a dead program of the exec handler was never seen. */
+static void test_signal_that_was_blocked(void **state)
+{
+	struct fx *f = *state;
+	sigset_t set, old;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &set, &old), 0);
+	bg_loop_signal(f->l, SIGUSR1, on_sig, f);
+	raise(SIGUSR1);
+	assert_true(bg_loop_run_until(f->l, &f->flag, 1000000));
+	assert_int_equal(f->order[0], SIGUSR1);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
 static void on_pipe(void *arg)
 {
 	struct fx *f = arg;
@@ -435,9 +451,19 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_one_shot), T(test_periodic),        T(test_free_inside), T(test_defer),
-		T(test_post),     T(test_signal_and_quit), T(test_watch),       T(test_clock),
-		T(test_turns),    T(test_no_stall),        T(test_stall_first), T(test_stall_frees),
+		T(test_one_shot),
+		T(test_periodic),
+		T(test_free_inside),
+		T(test_defer),
+		T(test_post),
+		T(test_signal_and_quit),
+		T(test_signal_that_was_blocked),
+		T(test_watch),
+		T(test_clock),
+		T(test_turns),
+		T(test_no_stall),
+		T(test_stall_first),
+		T(test_stall_frees),
 	};
 
 	bg_log_init("test", "logfmt", BG_ERROR);
