@@ -15,8 +15,11 @@
 #include "consumerd/meters.h"
 #include "consumerd/source.h"
 
-#define PEND_HIGH                                                                                            \
-	5000 /* records received and not handed out, per partition: pause above, go on below a half */
+/* Records received and not handed out: a partition that has more is paused, and goes on below a half. */
+#define PEND_HIGH 5000
+#define PEND_BYTES                                                                                           \
+	((size_t)64 << 20) /* the same of all together, for those that have more than their least */
+#define PEND_LEAST  ((size_t)1 << 20)
 #define FLUSH_EVERY 512 /* records that are done and not acknowledged in one turn */
 
 static struct {
@@ -72,6 +75,13 @@ static struct con_rec *next_of(struct con *c, struct con_part *p, int limit, int
 	return r;
 }
 
+/* Is more waiting than a divisor'th of what may? */
+static bool waits_much(const struct con *c, const struct con_part *p, unsigned divisor)
+{
+	return p->npend > PEND_HIGH / (int)divisor ||
+	       (p->pend_bytes > PEND_LEAST / divisor && c->parts.pend_bytes > PEND_BYTES / divisor);
+}
+
 void con_dispatch_part(struct con *c, struct con_part *p)
 {
 	int limit = con_faults_on(c) ? 1 : c->tun.max_in_flight;
@@ -90,9 +100,9 @@ void con_dispatch_part(struct con *c, struct con_part *p)
 		if (m.ndone >= FLUSH_EVERY)
 			con_dispatch_flush(c);
 	}
-	if (p->npend > PEND_HIGH && !(p->why & CON_WHY_PRESSURE))
+	if (!(p->why & CON_WHY_PRESSURE) && waits_much(c, p, 1))
 		con_source_pause(c, p, CON_WHY_PRESSURE);
-	else if (p->npend < PEND_HIGH / 2 && p->why & CON_WHY_PRESSURE)
+	else if (p->why & CON_WHY_PRESSURE && !waits_much(c, p, 2))
 		con_source_unpause(c, p, CON_WHY_PRESSURE);
 }
 
@@ -125,7 +135,7 @@ bool con_dispatch_full(struct con *c)
 	for (size_t i = 0; i < c->parts.n; i++)
 		if (c->parts.v[i]->assigned && !c->parts.v[i]->kpaused)
 			waiting += c->parts.v[i]->npend;
-	return waiting > PEND_HIGH / 2;
+	return waiting > PEND_HIGH / 2 || c->parts.pend_bytes > PEND_BYTES / 2;
 }
 
 static void flush_later(void *arg)

@@ -170,7 +170,7 @@ void exec_write_out(void *arg)
 		if (!n)
 			break;
 		exec_x.out_at += (size_t)n;
-		exec_table_sent(&exec_x.table, (size_t)n);
+		exec_table_sent(&exec_x.table, (size_t)n, bg_now_us());
 	}
 	if (!unwritten()) {
 		bg_buf_reset(&exec_x.out);

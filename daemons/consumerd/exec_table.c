@@ -120,11 +120,12 @@ void exec_table_queued(struct exec_table *t, size_t unsent)
 	t->slots[t->tail - 1].end = t->sent + unsent;
 }
 
-void exec_table_sent(struct exec_table *t, size_t bytes)
+void exec_table_sent(struct exec_table *t, size_t bytes, int64_t now_us)
 {
 	t->sent += bytes;
 	while (t->unsent && t->slots[t->unsent - 1].end <= t->sent) {
 		t->whole = t->slots[t->unsent - 1].end;
+		t->slots[t->unsent - 1].given_us = now_us;
 		t->unsent = t->slots[t->unsent - 1].next;
 	}
 }

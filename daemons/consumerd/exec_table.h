@@ -43,8 +43,8 @@ void *exec_table_take_range(struct exec_table *t, uint64_t *first, uint64_t last
 void exec_table_stream(struct exec_table *t);
 /* With the record that was put in last, so many bytes have not gone out. */
 void exec_table_queued(struct exec_table *t, size_t unsent);
-/* So many more bytes went out. */
-void exec_table_sent(struct exec_table *t, size_t bytes);
+/* So many more bytes went out. From now on the records that they complete are with the child: given_us. */
+void exec_table_sent(struct exec_table *t, size_t bytes, int64_t now_us);
 /* The highest number that the child can know; 0: none. */
 uint64_t exec_table_known(const struct exec_table *t);
 /* Of the records that have not gone out whole the oldest; the one that was put in behind another. NULL: there is none. */

@@ -164,6 +164,16 @@ static bool failing(void)
 	       !(up && (exec_x.answered || bg_now_us() - exec_x.child.started_us > HEALTHY_US));
 }
 
+/* The oldest that has been with the child for too long; NULL: there is none. What we ourselves hold back does not count. */
+static const struct exec_slot *overdue(void)
+{
+	const struct exec_slot *s = exec_table_oldest(&exec_x.table);
+
+	if (!s || bg_now_us() - s->given_us < exec_x.answer_timeout_us)
+		return NULL;
+	return s == exec_table_unsent(&exec_x.table) && bg_timer_pending(exec_x.again) ? NULL : s;
+}
+
 static void look_for_hang(void *arg)
 {
 	const struct exec_slot *s;
@@ -179,16 +189,13 @@ static void look_for_hang(void *arg)
 		exec_stream_closed("input"); /* what it has not read is lost */
 		return;
 	}
-	s = exec_table_oldest(&exec_x.table);
-	tell_silent(s);
-	if (!exec_x.answer_timeout_us)
-		return;
-	if (!s || bg_now_us() - s->given_us < exec_x.answer_timeout_us)
+	tell_silent(exec_table_oldest(&exec_x.table));
+	if (!exec_x.answer_timeout_us || !overdue())
 		return;
 	/* We may have been the ones who slept: what it has answered meanwhile is in the pipe. */
 	exec_child_read_out(&exec_x.child);
-	s = exec_table_oldest(&exec_x.table);
-	if (!s || exec_x.ending || bg_now_us() - s->given_us < exec_x.answer_timeout_us)
+	s = overdue();
+	if (!s || exec_x.ending)
 		return;
 	r = s->rec;
 	bg_series_add(exec_x.meters.hangs, 1);

@@ -35,6 +35,16 @@ static void rec_free(struct con_parts *ps, struct con_rec *r)
 	ps->free_recs = r;
 }
 
+/* r comes into its partition's pending list (1), or out of it (-1). */
+static void count_pending(struct con_parts *ps, const struct con_rec *r, int sign)
+{
+	size_t bytes = r->msg->len + r->msg->key_len;
+
+	r->part->npend += sign;
+	r->part->pend_bytes += sign > 0 ? bytes : -bytes;
+	ps->pend_bytes += sign > 0 ? bytes : -bytes;
+}
+
 static void free_chain(struct con_rec *r)
 {
 	while (r) {
@@ -185,7 +195,7 @@ enum con_received con_part_receive(struct con_parts *ps, struct con_part *p, rd_
 	else
 		p->pend_head = r;
 	p->pend_tail = r;
-	p->npend++;
+	count_pending(ps, r, 1);
 	return CON_TAKEN;
 }
 
@@ -198,7 +208,7 @@ struct con_rec *con_part_hand_out(struct con_parts *ps, struct con_part *p, int6
 	p->pend_head = r->next;
 	if (!p->pend_head)
 		p->pend_tail = NULL;
-	p->npend--;
+	count_pending(ps, r, -1);
 	r->next = NULL;
 	r->out = true;
 	r->given_us = now_us;
@@ -265,7 +275,7 @@ bool con_rec_back(struct con_parts *ps, struct con_rec *r)
 	p->pend_head = r;
 	if (!p->pend_tail)
 		p->pend_tail = r;
-	p->npend++;
+	count_pending(ps, r, 1);
 	p->position = p->acked = r->offset;
 	return true;
 }
@@ -277,11 +287,11 @@ void con_part_drop_pending(struct con_parts *ps, struct con_part *p)
 	while (r) {
 		struct con_rec *next = r->next;
 
+		count_pending(ps, r, -1);
 		rec_free(ps, r);
 		r = next;
 	}
 	p->pend_head = p->pend_tail = NULL;
-	p->npend = 0;
 	/* What was dropped has to come again: a record behind it must not be taken for the next one. */
 	p->needs_seek = true;
 	p->ahead_from = -1;

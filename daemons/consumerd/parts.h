@@ -85,6 +85,7 @@ struct con_part {
 	int64_t retry_us;                      /* with CON_WHY_RETRY: when the back-off is over */
 	struct con_rec *pend_head, *pend_tail; /* received, not handed out */
 	int npend;
+	size_t pend_bytes;
 };
 
 struct con_parts {
@@ -93,6 +94,7 @@ struct con_parts {
 	struct con_part *last; /* the last hit of find */
 	int in_flight;         /* records handed out and not acknowledged, orphans too */
 	int norphans;
+	size_t pend_bytes; /* of all partitions' pending records: keys and values */
 	struct con_rec *free_recs;
 };
 

@@ -228,8 +228,11 @@ static void fenced_now(void *arg)
 		con_commands_check_drained(c);
 		con_changed(c);
 	}
-	if (!any)
+	if (!any) {
+		if (!con_working(c))
+			con_let_go(c); /* also where the seat has been given another handle meanwhile */
 		return;
+	}
 	bg_strlcpy(c->cause, c->source->cause, sizeof c->cause);
 	con_event(c, CON_EV_FENCED, c->cause);
 }

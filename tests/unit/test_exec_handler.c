@@ -188,7 +188,7 @@ static struct con_part *part(int i)
 
 static void feed(int i, int n)
 {
-	static char value[4096];
+	static char value[200000];
 
 	memset(value, 'v', sizeof value);
 	while (n--) {
@@ -513,6 +513,26 @@ static void one_that_does_not_read(void **state)
 	assert_int_equal(exec_room(&w.c), CON_ROOM_FULL);
 }
 
+/* Few records can be much: what waits is bounded in bytes too, of all partitions together. */
+static void big_ones_are_not_piled_up(void **state)
+{
+	size_t all = 0;
+
+	(void)state;
+	w.value_len = 200000;
+	begin("deaf", "");
+	UNTIL(exec_child_ready(&exec_x.child));
+	for (int n = 0; n < 1000; n++)
+		for (int i = 0; i < 3; i++)
+			if (!(part(i)->why & CON_WHY_PRESSURE))
+				feed(i, 1);
+	for (int i = 0; i < 3; i++) {
+		assert_true(part(i)->why & CON_WHY_PRESSURE);
+		all += (size_t)part(i)->npend * w.value_len;
+	}
+	assert_in_range(all, 30 << 20, 70 << 20);
+}
+
 static void its_children_go_with_it(void **state)
 {
 	_cleanup_free_ char *mode = bg_xasprintf("family %s", w.file);
@@ -608,15 +628,16 @@ static void held_nothing_is_written(void **state)
 	bool never = false;
 
 	(void)state;
-	fill_the_pipe("");
+	fill_the_pipe("answer-timeout = 700 ms");
 	known = exec_table_known(&exec_x.table);
 	w.c.held = true;
 	wake_up();
-	bg_loop_run_until(w.d.loop, &never, 300000);
+	bg_loop_run_until(w.d.loop, &never, 1000000);
 	assert_int_equal(exec_table_known(&exec_x.table), known);
 	assert_true(w.c.parts.in_flight >= 20);
 	w.c.held = false;
 	UNTIL(all_done());
+	assert_int_equal(exec_x.restarts, 0); /* nor is that time the program's fault */
 }
 
 /* After a fencing another works on them. */
@@ -851,6 +872,7 @@ int main(int argc, char **argv)
 		TEST(one_that_does_not_flush),
 		TEST(one_that_talks_much),
 		TEST(one_that_does_not_read),
+		TEST(big_ones_are_not_piled_up),
 		TEST(its_children_go_with_it),
 		TEST(what_failed_is_given_again),
 		TEST(cut_off_nothing_is_given_again),
