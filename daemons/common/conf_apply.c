@@ -15,6 +15,7 @@ struct apply {
 	struct bg_conf *c;
 	const char *instance;
 	struct conf_errs *e;
+	bool others; /* the file has sections for instances, and none for this one */
 };
 
 /* Levenshtein's distance, cut off: names are short. */
@@ -103,7 +104,9 @@ static void unknown_section(struct apply *a, const struct conf_raw_section *s)
 			return;
 		}
 	}
-	near = conf_nearest(colon ? known : s->name, names, a->c->nrows + 1);
+	near = conf_nearest(s->name, names, a->c->nrows + 1);
+	if (!near && colon)
+		near = conf_nearest(known, names, a->c->nrows + 1);
 	if (near)
 		conf_error(a->e, s->line, s->name, NULL, "unknown section; did you mean [%.*s%s]?",
 			   (int)strcspn(near, "*"), near, strchr(near, '*') ? "NAME" : "");
@@ -119,6 +122,16 @@ static void make_sections(struct apply *a, const struct conf_raws *raws)
 	for (size_t i = 0; i < c->nrows; i++)
 		if (!strchr(c->rows[i]->section, '*') && !conf_section_find(c, c->rows[i]->section))
 			add_section(c, c->rows[i]->section, 0);
+	for (size_t i = 0; a->instance && i < raws->nsections; i++) {
+		const char *name = raws->sections[i].name;
+		size_t len = strlen(INSTANCE_PREFIX);
+
+		if (strncmp(name, INSTANCE_PREFIX, len) == 0) {
+			a->others = strcmp(name + len, a->instance) != 0;
+			if (!a->others)
+				break;
+		}
+	}
 	for (size_t i = 0; i < raws->nsections; i++) {
 		const struct conf_raw_section *s = &raws->sections[i];
 		struct conf_section *have = conf_section_find(c, s->name);
@@ -329,9 +342,11 @@ static void finish_val(struct apply *a, const struct conf_section *s, struct con
 	}
 	if (!v->set && !v->row->dflt && v->row->flags & BG_CONF_REQUIRED) {
 		conf_allowed(v->row, &allowed);
-		conf_error(a->e, s->line, v->section, v->key, "is missing%s, needed: %s%s%s%s",
+		conf_error(a->e, s->line, v->section, v->key, "is missing%s, needed: %s%s%s%s%s%s%s",
 			   s->line ? "" : " (so is the section)", conf_type_name(v->row->type),
-			   allowed.len ? " (" : "", allowed.len ? allowed.s : "", allowed.len ? ")" : "");
+			   allowed.len ? " (" : "", allowed.len ? allowed.s : "", allowed.len ? ")" : "",
+			   a->others ? "; there is no section [" INSTANCE_PREFIX : "",
+			   a->others ? a->instance : "", a->others ? "]" : "");
 	}
 	if (v->set)
 		v->where = bg_xasprintf("%s:%d: [%s] %s", a->c->file, v->line, v->section, v->key);

@@ -90,7 +90,12 @@ static void call_free(struct call *k)
 static void describe(struct call *k, CURLcode rc)
 {
 	const char *why = k->curl_err[0] ? k->curl_err : curl_easy_strerror(rc);
+	long os = 0;
 
+	/* Of a Unix socket libcurl says "localhost port 80". */
+	if (rc == CURLE_COULDNT_CONNECT && strncmp(k->where, "unix:", 5) == 0 &&
+	    curl_easy_getinfo(k->easy, CURLINFO_OS_ERRNO, &os) == CURLE_OK && os)
+		why = strerror((int)os);
 	if (k->too_long)
 		bg_err_set(&k->err, 0, "too_long", "%s %s: the answer is longer than %zu bytes", k->method,
 			   k->where, k->max_answer);

@@ -173,6 +173,10 @@ int http_listen_unix(const char *path, const char *group, dev_t *ret_dev, ino_t 
 			return rc;
 		rc = bind_tight(fd, &sun);
 	}
+	if (rc == -ENOENT)
+		return bg_err_set(err, rc, "listen_failed", "cannot listen on %s: there is no folder %.*s",
+				  path, (int)BG_MAX(strrchr(path, '/') ? strrchr(path, '/') - path : 0, 1),
+				  path);
 	if (rc < 0)
 		return bg_err_set(err, rc, "listen_failed", "cannot listen on %s: %s", path, strerror(-rc));
 	rc = set_group(path, group, err);

@@ -147,7 +147,7 @@ static bool may_start(struct bg_http_req *req, struct sw_switch *sw, struct json
 	if (!epoch_fits(req, sw, -1))
 		return false;
 	if (sw->rec.hold && !bg_json_bool(body, "dry_run", false)) {
-		bg_http_error(req, 409, "held", "the switch is on hold; `bgctl release` ends that");
+		bg_http_error(req, 409, "held", "the switch is on hold");
 		return false;
 	}
 	return true;
@@ -350,8 +350,7 @@ void sw_cmd_init(struct bg_http_req *req, void *arg)
 
 		bg_json_add_str(more, "active", sw_color_name(sw->rec.active));
 		bg_json_add_int(more, "epoch", sw->rec.epoch);
-		bg_http_error_json(req, 409, "already_initialised",
-				   "a colour is active already; `bgctl switch` changes it", more);
+		bg_http_error_json(req, 409, "already_initialised", "a colour is active already", more);
 		return;
 	}
 	if (may_start(req, sw, body))

@@ -153,7 +153,7 @@ doctor_finds() {
 	assert_match "the end" "$output" 'OK: nothing to mend'
 	# A long path is broken within its column: here it is read as one.
 	assert_match files "$(tr -d ' \n' <<<"$output")" 'switchd.inipasses'
-	assert_match brokers "$output" '1 brokers answer'
+	assert_match brokers "$output" '1 broker answers'
 	[ "$(awk 'length > 80' <<<"$output")" = "" ]
 }
 
@@ -161,7 +161,7 @@ doctor_finds() {
 	local who # not `i`: bats' run changes that
 	who=$(idle_color)-1
 	bg_kill "$who"
-	await 10 doctor_finds reachable "$who" "systemctl start bg-consumerd@$who"
+	await 10 doctor_finds reachable "$who" "systemctl restart bg-consumerd@$who"
 	doctor --json
 	finds daemons "$who.sock: nobody listens" "systemctl restart bg-consumerd@$who"
 }

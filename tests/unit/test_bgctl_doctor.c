@@ -168,7 +168,7 @@ static void test_each(void **state)
 		{false, "\"hold\":false", "\"hold\":true", "hold", "warn", "held", "bgctl release"},
 		{false, "\"reachable\":true,\"trouble\":null",
 		 "\"reachable\":false,\"trouble\":\"connection refused\"", "reachable", "bad",
-		 "blue-0 at http://h:1: connection refused", "systemctl start bg-consumerd@blue-0"},
+		 "blue-0 at http://h:1: connection refused", "systemctl restart bg-consumerd@blue-0"},
 		{false, "ACTIVE", "FENCED", "states", "bad", "blue-0 is FENCED", "find who has it"},
 		{false, "ACTIVE", "FAILED", "states", "bad", "blue-0 is FAILED", "restart"},
 		{false, "ACTIVE", "DRAINING", "states", "bad", "draining for 99 s", "bgctl abort"},

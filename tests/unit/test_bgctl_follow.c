@@ -388,7 +388,7 @@ static void test_watch_refused(void **state)
 	_cleanup_run_ struct run alone = bgctl(stand_in_url(), "status --interval 2s");
 	expect(&alone, 2, "--watch");
 	_cleanup_run_ struct run bare = bgctl(stand_in_url(), "status --watch --interval 2");
-	expect(&bare, 2, "no value for --interval");
+	expect(&bare, 2, "is no value for --interval\n  expected: 100 ms to 1 h, with its unit");
 }
 
 static void test_watch_of_several(void **state)

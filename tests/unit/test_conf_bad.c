@@ -55,6 +55,8 @@ static void test_exact(void **state)
 		 "first a letter or digit\n"},
 		{"[handler:exec]\n",
 		 "t.ini:3: [handler:exec]: unknown section; did you mean [handler:log]?\n"},
+		{"[handler:lg]\n", "t.ini:3: [handler:lg]: unknown section; did you mean [handler:log]?\n"},
+		{"[store:log]\n", "t.ini:3: [store:log]: unknown section; did you mean [store]?\n"},
 		/* types and limits */
 		{"count = 11\n", "t.ini:3: [consumer] count: \"11\" is out of range, allowed: -10 to 10\n"},
 		{"count = -11\n", "t.ini:3: [consumer] count: \"-11\" is out of range, allowed: -10 to 10\n"},
@@ -188,6 +190,20 @@ static void test_missing(void **state)
 	assert_string_equal(section, "t.ini:2: [consumer] switch: is missing, needed: string\n");
 	assert_string_equal(blank, "t.ini:2: [consumer] switch: the value is empty\n");
 	assert_string_equal(before, "t.ini:1: switch: a key before the first [section]\n");
+}
+
+/* A key that only the sections of others have: the name given by -i is what is wrong. */
+static void test_missing_for_this_instance(void **state)
+{
+	static const char text[] = "[consumer]\nmode = plain\n[instance:blue-0]\nswitch = o\n";
+	_cleanup_free_ char *other = refused_n(text, strlen(text), "blue-7");
+	_cleanup_free_ char *none = refused_n("[consumer]\n", 11, "blue-7");
+
+	(void)state;
+	assert_string_equal(
+		other,
+		"t.ini:1: [consumer] switch: is missing, needed: string; there is no section [instance:blue-7]\n");
+	assert_string_equal(none, "t.ini:1: [consumer] switch: is missing, needed: string\n");
 }
 
 static void test_instance_needed(void **state)
@@ -363,11 +379,17 @@ static void test_endless_value(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_exact),           cmocka_unit_test(test_missing),
-		cmocka_unit_test(test_instance_needed), cmocka_unit_test(test_long_line),
-		cmocka_unit_test(test_ten_megabytes),   cmocka_unit_test(test_too_much),
-		cmocka_unit_test(test_binary),          cmocka_unit_test(test_mutations),
-		cmocka_unit_test(test_at_most_20),      cmocka_unit_test(test_secret_silent),
+		cmocka_unit_test(test_exact),
+		cmocka_unit_test(test_missing),
+		cmocka_unit_test(test_missing_for_this_instance),
+		cmocka_unit_test(test_instance_needed),
+		cmocka_unit_test(test_long_line),
+		cmocka_unit_test(test_ten_megabytes),
+		cmocka_unit_test(test_too_much),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_mutations),
+		cmocka_unit_test(test_at_most_20),
+		cmocka_unit_test(test_secret_silent),
 		cmocka_unit_test(test_endless_value),
 	};
 

@@ -221,6 +221,7 @@ static void test_failures(void **state)
 	close(fd);
 	call(f, "GET", "unix:/tmp/net-none/sock", "/x", NULL, 10000000);
 	assert_string_equal(f->err, "unreachable");
+	assert_string_equal(f->msg, "GET unix:/tmp/net-none/sock/x: No such file or directory");
 	call(f, "GET", "ftp://127.0.0.1", "/x", NULL, 10000000);
 	assert_string_equal(f->err, "bad_url");
 	call(f, "GET", "file:///etc/passwd", "", NULL, 10000000);

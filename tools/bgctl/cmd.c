@@ -219,6 +219,28 @@ static bool parse_int(const char *s, int64_t min, int64_t max, int64_t *ret)
 	return bg_parse_int(s, ret, NULL) == 0 && *ret >= min && *ret <= max;
 }
 
+/* What an option takes, for who gave something else. */
+static const char *wants(int opt)
+{
+	switch (opt) {
+	case 's':
+		return "the name of a switch: a-z, 0-9, \".\", \"_\", \"-\"";
+	case V_REASON:
+		return "at most 512 bytes";
+	case V_FROM:
+		return "group:G, earliest, latest or committed";
+	case V_LIMIT:
+		return "a whole number, 1 to 1000";
+	case V_EXPECT:
+	case V_SINCE:
+		return "a whole number";
+	case V_INTERVAL:
+		return "100 ms to 1 h, with its unit";
+	default:
+		return "not empty";
+	}
+}
+
 /* One option's value into c; false when it is none. */
 static bool take(struct ctl *c, int opt, char *value)
 {
@@ -299,11 +321,12 @@ static int parse(struct ctl *c, int argc, char **argv, struct parsed *p)
 			return usage(c, ": unknown option, or its value is missing",
 				     argv[optind > 1 ? optind - 1 : 1], NULL);
 		} else if (!take(c, opt, optarg)) {
-			_cleanup_free_ char *t =
-				bg_xasprintf("\"%s\" is no value for %s%s", optarg, index < 0 ? "-" : "--",
-					     index < 0 ? "s" : options[index].name);
+			_cleanup_free_ char *t = bg_xasprintf(
+				"\"%s\" is no value for %s%s\n  expected: %s", optarg, index < 0 ? "-" : "--",
+				index < 0 ? "s" : options[index].name, wants(opt));
 
-			return usage(c, "", t, NULL);
+			fprintf(c->err, "bgctl: %s\n", t);
+			return CTL_USAGE;
 		}
 		for (size_t i = 0; i < BG_ARRAY_SIZE(option_help); i++)
 			if (option_help[i].value == opt)

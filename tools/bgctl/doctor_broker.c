@@ -44,9 +44,10 @@ void doc_brokers(struct doctor *d)
 			return;
 		}
 	}
-	doc_say(d, DOC_OK, NULL, NULL, "%" PRId64 " brokers answer bg-switchd %s (librdkafka %s)",
-		bg_json_int(d->facts, "brokers", 0), bg_json_str(d->facts, "version", "?"),
-		bg_json_str(d->facts, "librdkafka", "?"));
+	doc_say(d, DOC_OK, NULL, NULL, "%" PRId64 " broker%s bg-switchd %s (librdkafka %s)",
+		bg_json_int(d->facts, "brokers", 0),
+		bg_json_int(d->facts, "brokers", 0) == 1 ? " answers" : "s answer",
+		bg_json_str(d->facts, "version", "?"), bg_json_str(d->facts, "librdkafka", "?"));
 	if (strcmp(bg_json_str(d->facts, "version", ""), PACKAGE_VERSION) != 0)
 		doc_say(d, DOC_WARN, "they are meant to be of one version",
 			"restart bg-switchd after the upgrade", "bgctl is %s, bg-switchd that runs is %s",

@@ -140,7 +140,8 @@ void doc_window(struct doctor *d)
 	silent += strcmp(bg_json_str(i, "color", ""), to) == 0 && !bg_json_bool(i, "reachable", false);
 	if (silent)
 		doc_say(d, DOC_WARN, "a rollback now would be no-go", "start them",
-			"the window for a rollback is open, but %zu of %s do not answer", silent, to);
+			"the window for a rollback is open, but instances of %s do not answer: %zu", to,
+			silent);
 	else
 		doc_say(d, DOC_OK, NULL, NULL, "rollback to %s is open until %s UTC", to,
 			out_time(t, bg_json_str(r, "until", NULL)));
@@ -156,7 +157,7 @@ void doc_reachable(struct doctor *d)
 		const char *trouble = bg_json_str(i, "trouble", "it has not answered yet");
 		bool named = strncmp(name, "http", 4) != 0 && strncmp(name, "unix:", 5) != 0;
 		_cleanup_free_ char *next =
-			named ? bg_xasprintf("on its host: systemctl start bg-consumerd@%s; journalctl -u "
+			named ? bg_xasprintf("on its host: systemctl restart bg-consumerd@%s; journalctl -u "
 					     "bg-consumerd@%s",
 					     name, name)
 			      : bg_xasprintf("curl %s/lifecycle/status", url);
