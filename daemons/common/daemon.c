@@ -11,22 +11,41 @@
 #include <sys/resource.h>
 
 #include "common/daemon_int.h"
+#include "common/http_server.h"
 #include "common/json.h"
 #include "common/kafka.h"
 #include "common/log.h"
 #include "common/notify.h"
+
+/* What the start would refuse, a test of the configuration refuses too. */
+static int check_listen(const struct bg_conf *c, struct bg_buf *errs)
+{
+	const char *listen = bg_conf_str(c, "http", "listen"), *token = bg_conf_str(c, "http", "token-file");
+	struct bg_err err = BG_ERR_INIT;
+	int rc = !listen || strcmp(listen, "none") == 0 ? 0
+							: bg_http_listen_check(listen, token && *token, &err);
+
+	if (rc)
+		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, "http", "listen"), err.msg);
+	return rc;
+}
 
 static int load(const struct bg_daemon_spec *spec, const char *path, const char *instance,
 		struct bg_conf **ret, struct bg_buf *errs)
 {
 	int rc = bg_conf_load(path, spec->tables, instance, ret, errs);
 
-	if (!rc && spec->check) {
-		rc = spec->check(*ret, instance, errs);
-		if (rc) {
-			bg_conf_free(*ret);
-			*ret = NULL;
-		}
+	if (rc)
+		return rc;
+	rc = check_listen(*ret, errs);
+	if (spec->check) {
+		int more = spec->check(*ret, instance, errs);
+
+		rc = rc ? rc : more;
+	}
+	if (rc) {
+		bg_conf_free(*ret);
+		*ret = NULL;
 	}
 	return rc;
 }

@@ -64,30 +64,48 @@ static int open_tcp(const struct addrinfo *ai, const char *addr, struct bg_err *
 	return rc;
 }
 
-/* Returns the descriptor, or a negative errno. */
-int http_listen_tcp(const char *addr, bool have_token, int *ret_port, bool *ret_loopback, struct bg_err *err)
+/* Where addr leads, to be freed; refused is what nobody may listen on. */
+static int resolve(const char *addr, bool have_token, struct addrinfo **ret, struct bg_err *err)
 {
 	struct addrinfo hints = {
 		.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
-	struct addrinfo *ai = NULL;
-	struct sockaddr_storage ss = {0};
-	socklen_t len = sizeof(ss);
 	char host[128];
 	const char *port = NULL;
 	int rc = split(addr, host, sizeof(host), &port, err);
 
 	if (rc < 0)
 		return rc;
-	if (getaddrinfo(host, port, &hints, &ai) != 0)
+	if (getaddrinfo(host, port, &hints, ret) != 0)
 		return bg_err_set(err, -EINVAL, "bad_address",
 				  "%s: %s is not a numeric IPv4 or IPv6 address, localhost or *", addr, host);
-	*ret_loopback = http_is_loopback(ai->ai_addr);
-	if (!have_token && !*ret_loopback) {
+	if (have_token || http_is_loopback((*ret)->ai_addr))
+		return 0;
+	freeaddrinfo(*ret);
+	return bg_err_set(err, -EPERM, "token_required",
+			  "%s is not a loopback address: listening there needs [http] token-file", addr);
+}
+
+int bg_http_listen_check(const char *addr, bool have_token, struct bg_err *err)
+{
+	struct addrinfo *ai = NULL;
+	int rc = resolve(addr, have_token, &ai, err);
+
+	if (rc == 0)
 		freeaddrinfo(ai);
-		return bg_err_set(err, -EPERM, "token_required",
-				  "%s is not a loopback address: listening there needs [http] token-file",
-				  addr);
-	}
+	return rc;
+}
+
+/* Returns the descriptor, or a negative errno. */
+int http_listen_tcp(const char *addr, bool have_token, int *ret_port, bool *ret_loopback, struct bg_err *err)
+{
+	struct addrinfo *ai = NULL;
+	struct sockaddr_storage ss = {0};
+	socklen_t len = sizeof(ss);
+	int rc = resolve(addr, have_token, &ai, err);
+
+	if (rc < 0)
+		return rc;
+	*ret_loopback = http_is_loopback(ai->ai_addr);
 	rc = open_tcp(ai, addr, err);
 	freeaddrinfo(ai);
 	if (rc < 0)

@@ -55,6 +55,8 @@ struct bg_http_server *bg_http_server_new(struct bg_loop *l, const struct bg_htt
 void bg_http_server_free(struct bg_http_server *s);
 /* "127.0.0.1:8080", "[::1]:0"; port 0 picks one, see bg_http_server_port. */
 int bg_http_server_tcp(struct bg_http_server *s, const char *addr, struct bg_err *err);
+/* May bg_http_server_tcp be asked for it? For a configuration test: nothing is opened. 0 or a negative errno. */
+int bg_http_listen_check(const char *addr, bool have_token, struct bg_err *err);
 /* umask before bind, mode 0660, group by name (NULL: unchanged); a stale socket is removed only after ECONNREFUSED. */
 int bg_http_server_unix(struct bg_http_server *s, const char *path, const char *group, struct bg_err *err);
 int bg_http_server_port(const struct bg_http_server *s); /* of the first TCP listener; 0: none */

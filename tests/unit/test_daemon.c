@@ -159,6 +159,13 @@ static void test_arguments(void **state)
 	write_conf("[tiny]\nname = evil\n");
 	expect(ARGV("-t", "-c", conf), 2, NULL, "evil is not allowed");
 	expect(ARGV("-c", conf), 2, NULL, "evil is not allowed");
+	/* What the start would refuse: it names the line. */
+	write_conf("[tiny]\nname = a\n[http]\nlisten = 192.0.2.1:80\n");
+	expect(ARGV("-t", "-c", conf), 2, NULL, ":4: [http] listen: 192.0.2.1:80 is not a loopback address");
+	write_conf("[tiny]\nname = a\n[http]\nlisten = 8080\n");
+	expect(ARGV("-t", "-c", conf), 2, NULL, "a listen address is ADDRESS:PORT");
+	write_conf("[tiny]\nname = a\n[http]\nlisten = [::1]:8080\n");
+	expect(ARGV("-t", "-c", conf), 0, "is valid", NULL);
 }
 
 static void test_modules(void **state)
