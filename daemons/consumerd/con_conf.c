@@ -35,7 +35,7 @@ static const struct bg_conf_key table[] = {
 	{"consumer", "drain-timeout", BG_CONF_DURATION, "10 s", 1000, 3600000000, NULL, BG_CONF_RELOAD,
 	 "How long a pause or a stop waits for the handler when the command names no deadline."},
 	{"consumer", "stall-guard", BG_CONF_DURATION, "1 s", 10000, 60000000, NULL, 0,
-	 "A loop that stood still longer hands out nothing until the broker has confirmed a commit; keep it below heartbeat.interval.ms."},
+	 "A loop that stood still longer hands out nothing until the broker has confirmed a commit; keep it below heartbeat.interval.ms. Mode takeover: it is never longer than that by more than 250 ms."},
 	{"consumer", "commit-interval", BG_CONF_DURATION, "1 s", 10000, 600000000, NULL, BG_CONF_RELOAD,
 	 "How often acknowledged offsets are committed. Mode takeover: at least three times in a heartbeat.interval.ms, so that who is cut off from the broker knows."},
 	{"consumer", "mirror-interval", BG_CONF_DURATION, "5 s", 0, 600000000, NULL, BG_CONF_RELOAD,

@@ -250,7 +250,7 @@ static int start_kafka(struct bg_daemon *d, struct bg_err *err)
 	m.refresh = bg_timer_new(c->loop, refresh, c);
 	bg_timer_every(m.second, 1000000);
 	bg_timer_start(m.commit, con_source_commit_interval_us(c));
-	bg_loop_stall_guard(c->loop, c->tun.stall_guard_us, on_stall, c);
+	bg_loop_stall_guard(c->loop, con_source_stall_guard_us(c), on_stall, c);
 	refresh(c);
 	return 0;
 }

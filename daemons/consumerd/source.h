@@ -60,6 +60,8 @@ void con_source_cancel(struct con *c);
  * out anew, new topics too. Does nothing otherwise.
  */
 void con_source_resubscribe(struct con *c);
+/* The stall guard in force. */
+int64_t con_source_stall_guard_us(const struct con *c);
 /* How often to commit, and to call the tick. */
 int64_t con_source_commit_interval_us(const struct con *c);
 /* Takeover: a paused member that nobody takes over lets go; one that is cut off hands out nothing. */

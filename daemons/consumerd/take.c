@@ -160,6 +160,14 @@ void con_source_cancel(struct con *c)
 		con_source_drop_fatal(c);
 }
 
+/* The fence-grace is a heartbeat and 500 ms: longer than that nobody may have stood still without noticing. */
+int64_t con_source_stall_guard_us(const struct con *c)
+{
+	if (c->cfg.mode != CON_TAKEOVER)
+		return c->tun.stall_guard_us;
+	return BG_MIN(c->tun.stall_guard_us, con_source_heartbeat_ms(c) * 1000 + 250000);
+}
+
 /*
  * Who is cut off from the broker, but does not stand still, does not hear that he is fenced: whoever fences waits for
  * his heartbeat only. So a commit that is not acknowledged for a third of a heartbeat stops the handing out. With the

@@ -539,7 +539,7 @@ static void two_seats_join_only_when_resumed(void **state)
 	assert_non_null(f);
 	fprintf(f,
 		"[consumer]\nswitch = orders\ntopics = orders\ngroup = seats\nmode = takeover\nordinals = 0\n"
-		"ordinals = 1\nhandler = null\nstate-dir = %s/state-t\ncommit-interval = 10 min\n"
+		"ordinals = 1\nhandler = null\nstate-dir = %s/state-t\ncommit-interval = 10 min\nstall-guard = 1 min\n"
 		"[http]\nlisten = none\n[control]\nsocket = %s\n[faults]\nenabled = yes\n"
 		"[kafka]\nbootstrap.servers = %s\nfetch.wait.max.ms = 10\nsession.timeout.ms = 6000\n",
 		w.dir, w.sock, rd_kafka_mock_cluster_bootstraps(w.mock));
@@ -582,6 +582,21 @@ static void cut_off_it_hands_out_nothing(void **state)
 	call("GET", "/lifecycle/status", NULL);
 	assert_int_equal(bg_json_int(w.answer, "records_total", -1), before + 2);
 	assert_true(await("records_total", all, 20));
+}
+
+/* Whatever stall-guard is: after the fence-grace nobody hands out anything unasked. */
+static void frozen_for_longer_than_a_heartbeat_it_asks_first(void **state)
+{
+	int64_t before = bg_json_int(w.answer, "records_total", -1);
+	_cleanup_free_ char *all = bg_xasprintf("%lld", (long long)before + 2);
+
+	(void)state;
+	kill(w.pid, SIGSTOP);
+	usleep(3500000);
+	kill(w.pid, SIGCONT);
+	produce(2);
+	assert_true(await("records_total", all, 10));
+	assert_non_null(strstr(word("last_error"), "the loop stood still for"));
 }
 
 /* The proof is of every seat: the one whose commit fails first is waited for. */
@@ -648,6 +663,7 @@ int main(void)
 		cmocka_unit_test(a_write_that_is_not_answered_costs_the_handle_only),
 		cmocka_unit_test(two_seats_join_only_when_resumed),
 		cmocka_unit_test(cut_off_it_hands_out_nothing),
+		cmocka_unit_test(frozen_for_longer_than_a_heartbeat_it_asks_first),
 		cmocka_unit_test(a_pause_waits_for_the_commit_of_each_seat),
 		cmocka_unit_test(refused_at_work_is_fenced_with_all_seats),
 		cmocka_unit_test(refused_while_paused_is_no_event),
