@@ -258,6 +258,11 @@ part_bench() {
 	if [ "$rc" -eq 0 ]; then result ok "bench: $which"; else result fail "bench: $which (exit status $rc)"; fi
 }
 
+engine_storm() {
+	make -C "$RUN_DIR/build-plain" -j"$BG_JOBS" tests/unit/test_switch_storm
+	BG_STORM_SEEDS=${BG_STORM_SEEDS:-1000} "$RUN_DIR/build-plain/tests/unit/test_switch_storm"
+}
+
 part_nightly() {
 	attempt "nightly: packages" bg_deps_install "${BG_DEPS_BUILD[@]}" "${BG_DEPS_MODEL[@]}" "${BG_DEPS_SANITIZE[@]}" \
 		"${BG_DEPS_SYSTEM[@]}"
@@ -268,6 +273,7 @@ part_nightly() {
 	BG_FUZZ_SECONDS=${BG_FUZZ_SECONDS:-60} BG_FUZZ_SEED=${BG_FUZZ_SEED:-0} BG_FUZZ_CORPUS=$BG_CACHE/fuzz part_fuzz
 	BG_FAILCALLS=all part_failcalls
 	need_plain
+	! passed || attempt "nightly: a storm over bg-switchd's engine" engine_storm
 	! passed || valgrind_system
 	BG_REPEAT=${BG_REPEAT:-10} part_system
 	local b

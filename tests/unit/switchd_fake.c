@@ -127,13 +127,14 @@ static int s_write_record(struct sw_store *s, const char *sw, const char *json, 
 
 static int s_read_snapshot(struct sw_store *s, const char *sw, int64_t epoch, char **ret, struct bg_err *err)
 {
+	const char *kept = epoch == the->snapshot_epoch ? the->snapshot_kept : NULL;
+
 	(void)s;
 	(void)sw;
-	(void)epoch;
 	(void)err;
-	if (!the->snapshot)
+	if (!the->snapshot && !kept)
 		return -ENOENT;
-	*ret = bg_xstrdup(the->snapshot);
+	*ret = bg_xstrdup(the->snapshot ? the->snapshot : kept);
 	return 0;
 }
 
@@ -142,13 +143,14 @@ static int s_write_snapshot(struct sw_store *s, const char *sw, int64_t epoch, c
 {
 	(void)s;
 	(void)sw;
-	(void)json;
 	if (the->fail_snapshots > 0) {
 		the->fail_snapshots--;
 		return bg_err_set(err, -ENOSPC, "store", "the disk is full");
 	}
 	the->snapshot_writes++;
 	the->snapshot_epoch = epoch;
+	free(the->snapshot_kept);
+	the->snapshot_kept = bg_xstrdup(json);
 	return 0;
 }
 
@@ -445,6 +447,7 @@ void fake_free(struct fake *f)
 	bg_buf_free(&f->history);
 	bg_buf_free(&f->order);
 	free(f->record);
+	free(f->snapshot_kept);
 	free(f);
 }
 

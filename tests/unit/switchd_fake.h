@@ -8,7 +8,7 @@
 #include "switchd/fence.h"
 
 #define FAKE_CALLS 32
-#define FAKE_SEATS 16
+#define FAKE_SEATS 256
 
 struct fake_call {
 	const char *verb; /* "prepare", "pause", "resume", "status" */
@@ -53,6 +53,7 @@ struct fake {
 	int64_t record_rev;
 	int record_writes, fail_records, fail_renamed, snapshot_writes, fail_snapshots;
 	int64_t snapshot_epoch;
+	char *snapshot_kept;  /* the last that was written, at snapshot_epoch */
 	const char *snapshot; /* read for any epoch; NULL: there is none */
 	/* fail_renamed: so many record writes fail, but are there all the same. */
 	_Atomic bool hold_writes;     /* record writes do not end while it is set */
