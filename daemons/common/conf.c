@@ -289,3 +289,14 @@ const char *bg_conf_where(const struct bg_conf *c, const char *section, const ch
 	snprintf(buf, sizeof(buf), "%s: [%s] %s", c->file, section, key);
 	return buf;
 }
+
+const char *bg_conf_where_at(const struct bg_conf *c, const char *section, const char *key, size_t i)
+{
+	static _Thread_local char buf[512];
+	const struct conf_val *v = conf_val_find(c, section, key);
+
+	if (!v || i >= v->nlist || !v->lines[i])
+		return bg_conf_where(c, section, key);
+	snprintf(buf, sizeof(buf), "%s:%d: [%s] %s", c->file, v->lines[i], section, key);
+	return buf;
+}

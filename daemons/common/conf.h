@@ -89,6 +89,8 @@ const char *bg_conf_pass_at(const struct bg_conf *c, const char *section, size_t
 			    int *ret_line);
 /* "file:line: [section] key" of a value, for the daemon's own checks; "file: [section] key" when defaulted. */
 const char *bg_conf_where(const struct bg_conf *c, const char *section, const char *key);
+/* The same of the i-th value of a list. */
+const char *bg_conf_where_at(const struct bg_conf *c, const char *section, const char *key, size_t i);
 
 /* Effective configuration as INI, secrets as `(secret)`. */
 void bg_conf_dump(const struct bg_conf *c, FILE *out);

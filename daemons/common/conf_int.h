@@ -58,6 +58,8 @@ struct conf_val {
 	} u;
 	char **list;
 	size_t nlist, list_cap;
+	int *lines; /* of list, where each stands */
+	size_t lines_cap;
 };
 struct conf_section {
 	char *name;

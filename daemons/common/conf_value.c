@@ -32,11 +32,13 @@ void conf_val_clear(struct conf_val *v)
 	for (size_t i = 0; i < v->nlist; i++)
 		free(v->list[i]);
 	free(v->list);
+	free(v->lines);
 	free(v->text);
 	free(v->ref);
 	v->list = NULL;
 	v->text = v->ref = NULL;
-	v->nlist = v->list_cap = 0;
+	v->lines = NULL;
+	v->nlist = v->list_cap = v->lines_cap = 0;
 	v->set = false;
 }
 
@@ -267,9 +269,11 @@ static bool set_enum(struct conf_val *v, char *text, int line, struct conf_errs 
 	return refuse(v, line, msg, e);
 }
 
-static void add_item(struct conf_val *v, char *text)
+static void add_item(struct conf_val *v, char *text, int line)
 {
 	v->list = bg_xgrow(v->list, &v->list_cap, v->nlist + 1, sizeof(v->list[0]));
+	v->lines = bg_xgrow(v->lines, &v->lines_cap, v->nlist + 1, sizeof(v->lines[0]));
+	v->lines[v->nlist] = line;
 	v->list[v->nlist++] = text;
 }
 
@@ -307,7 +311,7 @@ bool conf_value_set(struct conf_val *v, const char *given, int line, const char 
 	case BG_CONF_ENUM:
 		return set_enum(v, text, line, e);
 	case BG_CONF_LIST:
-		add_item(v, text);
+		add_item(v, text, line);
 		return true;
 	case BG_CONF_PASS:
 		add_pass(v, text);

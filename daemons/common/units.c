@@ -12,6 +12,8 @@
 #include <strings.h>
 #include <time.h>
 
+#include "common/mem.h"
+
 struct unit {
 	const char *name;
 	int64_t factor;
@@ -230,4 +232,27 @@ int bg_parse_time_us(const char *s, int64_t *ret_real_us)
 		return -ERANGE;
 	*ret_real_us = (int64_t)sec * 1000000 + frac;
 	return 0;
+}
+
+int bg_parse_rfc3339_us(const char *s, int64_t *ret_real_us)
+{
+	size_t n = strlen(s);
+	const char *zone = n > 6 ? s + n - 6 : "";
+	_cleanup_free_ char *utc = NULL;
+	int h, m, rc;
+
+	if (*zone != '+' && *zone != '-')
+		return bg_parse_time_us(s, ret_real_us);
+	for (int i = 1; i < 6; i++)
+		if (i == 3 ? zone[i] != ':' : zone[i] < '0' || zone[i] > '9')
+			return -EINVAL;
+	h = (zone[1] - '0') * 10 + zone[2] - '0';
+	m = (zone[4] - '0') * 10 + zone[5] - '0';
+	if (h > 23 || m > 59)
+		return -ERANGE;
+	utc = bg_xasprintf("%.*sZ", (int)(n - 6), s);
+	rc = bg_parse_time_us(utc, ret_real_us);
+	if (rc == 0)
+		*ret_real_us -= (*zone == '-' ? -1 : 1) * (h * 60 + m) * 60 * INT64_C(1000000);
+	return rc;
 }

@@ -21,5 +21,7 @@ const char *bg_format_duration(char *buf, size_t size, int64_t us);
 /* RFC 3339 with milliseconds, UTC: 2026-11-21T20:00:00.000Z; buf of 32. Returns buf. */
 const char *bg_format_time(char *buf, size_t size, int64_t real_us);
 int bg_parse_time_us(const char *s, int64_t *ret_real_us); /* the reverse */
+/* The same, or with an offset instead of Z: 2026-11-21T21:00:00+01:00. */
+int bg_parse_rfc3339_us(const char *s, int64_t *ret_real_us);
 
 #endif

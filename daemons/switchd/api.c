@@ -10,10 +10,12 @@
 #include "switchd/command.h"
 #include "switchd/doctor.h"
 #include "switchd/events.h"
+#include "switchd/frozen.h"
 #include "switchd/hello.h"
 #include "switchd/history.h"
 #include "switchd/metrics.h"
 #include "switchd/restore.h"
+#include "switchd/schedule.h"
 #include "switchd/stream.h"
 #include "switchd/view.h"
 
@@ -129,7 +131,10 @@ static struct json_object *with_last(struct reading *r)
 	struct json_object *list;
 	size_t n = json_object_array_length(r->list);
 
-	if (!*id || (n && strcmp(bg_json_str(json_object_array_get_idx(r->list, 0), "id", ""), id) == 0))
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(bg_json_str(json_object_array_get_idx(r->list, i), "id", ""), id) == 0)
+			return json_object_get(r->list);
+	if (!*id)
 		return json_object_get(r->list);
 	list = json_object_new_array();
 	json_object_array_add(list, json_object_get(sw->last));
@@ -347,6 +352,9 @@ const struct bg_route sw_routes[] = {
 	{"POST", SWITCH "/abort", sw_cmd_abort, BG_PRIV_OPERATE, sw_plain_fields, 0},
 	{"POST", SWITCH "/hold", sw_cmd_hold, BG_PRIV_OPERATE, sw_plain_fields, 0},
 	{"POST", SWITCH "/release", sw_cmd_release, BG_PRIV_OPERATE, sw_plain_fields, 0},
+	{"POST", SWITCH "/freeze", sw_cmd_freeze, BG_PRIV_OPERATE, sw_freeze_fields, 0},
+	{"POST", SWITCH "/thaw", sw_cmd_thaw, BG_PRIV_OPERATE, sw_plain_fields, 0},
+	{"POST", SWITCH "/unschedule", sw_cmd_unschedule, BG_PRIV_OPERATE, sw_plain_fields, 0},
 	{"GET", SWITCH "/preflight", sw_cmd_preflight, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/doctor", sw_doctor, BG_PRIV_READ, NULL, 0},
 	{"GET", SWITCH "/history", get_history, BG_PRIV_READ, NULL, 0},

@@ -5,6 +5,8 @@
  * GET /v1/switches             {"switches":[SWITCH without "record", "last", "instances"]}
  * GET /v1/switches/{name}      SWITCH =
  *   {"switch","strategy","handover":"committed|eager","phase","active":"blue"|null,"previous","epoch","hold",
+ *    "freeze":null|{"until":time|null (none known),"window":text|null,"zone"|null,"by"|null,"reason"|null,"since"|null},
+ *    "schedule":null|SCHEDULE,
  *    "degraded":text|null, what keeps it from going on by itself, or from being whole; "health":"OK|DEGRADED"
  *    "identity_in_use":[{"instance","url","static_id","usurper":null|{"client_id"|null,"host"|null,"endpoint":url|null}}],
  *      an instance that should work is FENCED because somebody else has its static id
@@ -20,11 +22,12 @@
  *    "soak":{"until":time|null,"errors":N,"dual_active_us":N,"judged":bool,"auto_rollback":bool,
  *            "rule":the one that is broken|null,"sees":text|null},
  *    "record":{…protocol.md 6…}}
+ * SCHEDULE = {"id","at","to","expect_epoch","force","resubscribe"?,"by","reason","made"}
  * STEP  = {"phase":"PAUSING","at_us":N since the start,"us":N (absent while it runs)}
  * ENTRY = one switch that ended (W-11):
  *   {"id","kind","switch","strategy","handover","from","to","epoch","base_epoch","by","reason","automatic":bool,"rule"? (of an automatic one),
- *    "force","resubscribe"?,"started",
- *    "outcome":"done|no_go|aborted|rolled_back|failed|needs_person","exit":n,"error":text|null,
+ *    "force","resubscribe"?,"started","scheduled"? (it was planned for then),
+ *    "outcome":"done|no_go|aborted|rolled_back|failed|needs_person|dropped (a schedule that never began)","exit":n,"error":text|null,
  *    "duration_us", "gap_us":N|null (start of the pause to the first record on the other side, monotonic),
  *    "worst_gap_us":N|null, "gap_basis":"monotonic"|"resume_answer"|null,
  *    "steps":[STEP],
@@ -54,6 +57,10 @@
  *   end; with dry_run: 200 {"dry_run":true,"outcome":"done|no_go","exit","go","rules"}; to the active colour: 200
  *   {"outcome":"done","exit":0,"epoch","message"}. Errors 404 unknown_switch · 409 busy {"id"} · 409 epoch_changed
  *   {"epoch"} · 409 held · 409 uninitialised · 409 already_initialised {"active"} · 409 nothing_to_abort.
+ * POST …/switch with "at" (RFC 3339)  202 SCHEDULE, and "warning" when it will be frozen then; the same once more: the same.
+ *   With dry_run: as above, but the freeze is judged as it will be then. 409 already_scheduled SCHEDULE: one a switch.
+ * POST …/unschedule            200 {"removed":SCHEDULE} · 409 nothing_scheduled
+ * POST …/freeze {"reason","until"?}, …/thaw  200 {"frozen":bool,"freeze"}; thaw ends no window of the configuration
  * POST …/hold, …/release       {"reason"?} -> 200 {"hold":bool}
  * GET  /v1/events?switch=&since=ID   server-sent events (stream.h); ID as the header Last-Event-ID: what came after
  *   it is told first, as far as it is kept; 0: all that is kept. Every event of a switch has an id, and in its data
@@ -65,6 +72,8 @@
  *   soak      "verdict":"rollback|stays|well","rule"|null,"message"|null: of the colour that soaks
  *   hold      "hold"
  *   degraded  "degraded": text|null
+ *   freeze    "frozen","freeze"
+ *   schedule  "what":"added|removed|begins|dropped","why":text|null,"schedule":SCHEDULE
  *   and without an id:  gap {"after","next","message"}: what was between is not known any more;
  *   closed {"reason":"too_slow|shutting_down|token_changed","message"}: the last one of a stream
  */

@@ -69,6 +69,12 @@ const struct bg_conf_key sw_conf_table[] = {
 	 "how long a fenced instance is given to notice it, at its next heartbeat; unset: the instances' heartbeat interval and 500 ms; 0 ms: a shorter gap, and more repeats"},
 	{"switch:*", "reconcile-interval", BG_CONF_DURATION, "5 s", 100000, 60 * SEC, NULL, BG_CONF_RELOAD,
 	 "how often the instances are compared with the record"},
+	{"switch:*", "freeze", BG_CONF_LIST, NULL, 0, 0, NULL, BG_CONF_RELOAD,
+	 "a window in which no switch begins, Mon-Fri 09:00-17:00 or 2026-12-20 00:00 - 2027-01-02 08:00; repeat the key"},
+	{"switch:*", "freeze-zone", BG_CONF_STRING, "local", 0, 0, NULL, BG_CONF_RELOAD,
+	 "time zone of the freeze windows, as Europe/Berlin; local: the machine's"},
+	{"switch:*", "schedule-late", BG_CONF_DURATION, "5 min", SEC, 24 * 3600 * SEC, NULL, BG_CONF_RELOAD,
+	 "how late a scheduled switch may begin; later than that it is dropped"},
 	{NULL, NULL, BG_CONF_STRING, NULL, 0, 0, NULL, 0, NULL},
 };
 
@@ -168,6 +174,18 @@ static void check_shared_group(const struct bg_conf *c, const char *sec, const c
 			      bg_conf_where(c, sec, "group"));
 }
 
+static void check_freeze(const struct bg_conf *c, const char *sec, struct bg_buf *errs)
+{
+	struct bg_err err = BG_ERR_INIT;
+	struct sw_window w;
+
+	for (size_t i = 0; i < bg_conf_list_len(c, sec, "freeze"); i++)
+		if (sw_window_parse(bg_conf_list_at(c, sec, "freeze", i), &w, &err) < 0)
+			bg_buf_printf(errs, "%s: %s\n", bg_conf_where_at(c, sec, "freeze", i), err.msg);
+	if (sw_zone_check(bg_conf_str(c, sec, "freeze-zone"), &err) < 0)
+		bg_buf_printf(errs, "%s: %s\n", bg_conf_where(c, sec, "freeze-zone"), err.msg);
+}
+
 static void check_switch(const struct bg_conf *c, const char *name, struct bg_buf *errs)
 {
 	const struct sw_plan *plan = NULL;
@@ -196,6 +214,7 @@ static void check_switch(const struct bg_conf *c, const char *name, struct bg_bu
 					      bg_conf_where(c, sec, "topics"),
 					      bg_conf_list_at(c, sec, "topics", i));
 	check_token(c, sec, errs);
+	check_freeze(c, sec, errs);
 }
 
 int sw_cfg_check(const struct bg_conf *conf, const char *instance, struct bg_buf *errs)
@@ -233,6 +252,17 @@ static char **list_dup(const struct bg_conf *c, const char *sec, const char *key
 		v[i] = bg_xstrdup(bg_conf_list_at(c, sec, key, i));
 	*ret_n = n;
 	return v;
+}
+
+static void freeze_dup(const struct bg_conf *c, const char *sec, struct sw_windows *ret)
+{
+	const char *zone = bg_conf_str(c, sec, "freeze-zone");
+
+	ret->n = bg_conf_list_len(c, sec, "freeze");
+	ret->v = bg_xcalloc(ret->n + 1, sizeof(*ret->v));
+	ret->zone = strcmp(zone, "local") == 0 ? NULL : bg_xstrdup(zone);
+	for (size_t i = 0; i < ret->n; i++)
+		sw_window_parse(bg_conf_list_at(c, sec, "freeze", i), &ret->v[i], NULL); /* checked */
 }
 
 static enum sw_initial initial_parse(const char *s)
@@ -282,6 +312,8 @@ int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret
 	c->soak_max_error_rate = bg_conf_double(conf, sec, "soak-max-error-rate");
 	c->soak_max_lag = bg_conf_int(conf, sec, "soak-max-lag");
 	c->soak_lag_growing_us = bg_conf_int(conf, sec, "soak-lag-growing");
+	c->late_us = bg_conf_int(conf, sec, "schedule-late");
+	freeze_dup(conf, sec, &c->freeze);
 	*ret = c;
 	return 0;
 }
@@ -302,12 +334,13 @@ void sw_cfg_free(struct sw_cfg *c)
 		free(c->group[i]);
 		list_free(c->endpoint[i]);
 	}
+	sw_windows_clear(&c->freeze);
 	free(c->token);
 	free(c->name);
 	free(c);
 }
 
-void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from)
+void sw_cfg_reload(struct sw_cfg *c, struct sw_cfg *from)
 {
 	c->eager = from->eager;
 	c->drain_us = from->drain_us;
@@ -326,6 +359,10 @@ void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from)
 	c->soak_max_error_rate = from->soak_max_error_rate;
 	c->soak_max_lag = from->soak_max_lag;
 	c->soak_lag_growing_us = from->soak_lag_growing_us;
+	c->late_us = from->late_us;
+	sw_windows_clear(&c->freeze);
+	c->freeze = from->freeze;
+	from->freeze = (struct sw_windows){0};
 	free(c->token);
 	c->token = bg_xstrdup(from->token);
 }

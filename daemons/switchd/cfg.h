@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "common/conf.h"
 #include "common/ids.h"
+#include "switchd/freeze.h"
 #include "switchd/plan.h"
 
 enum sw_initial { SW_INITIAL_FAIL, SW_INITIAL_EARLIEST, SW_INITIAL_LATEST };
@@ -32,6 +33,8 @@ struct sw_cfg {
 	bool auto_rollback;
 	int64_t soak_max_lag, soak_lag_growing_us, soak_no_progress_us, soak_gone_us;
 	double soak_max_error_rate; /* percent */
+	struct sw_windows freeze;
+	int64_t late_us; /* schedule-late */
 };
 
 extern const struct bg_conf_key sw_conf_table[];
@@ -42,8 +45,8 @@ int sw_cfg_check(const struct bg_conf *conf, const char *instance, struct bg_buf
 /* The section of switch `name` from a checked configuration; the caller owns it. -errno when a token file cannot be read. */
 int sw_cfg_new(const struct bg_conf *conf, const char *name, struct sw_cfg **ret, struct bg_err *err);
 void sw_cfg_free(struct sw_cfg *c);
-/* Take over what may change by a reload. */
-void sw_cfg_reload(struct sw_cfg *c, const struct sw_cfg *from);
+/* Take over what may change by a reload. `from` is only fit to be freed then. */
+void sw_cfg_reload(struct sw_cfg *c, struct sw_cfg *from);
 /* The group.id of a colour: its own key, else `group`. NULL: neither is set. */
 const char *sw_cfg_group(const struct bg_conf *conf, const char *section, enum bg_color c);
 static inline bool sw_cfg_shared(const struct sw_cfg *c)

@@ -11,6 +11,7 @@
 #include "switchd/history.h"
 #include "switchd/initial.h"
 #include "switchd/run.h"
+#include "switchd/schedule.h"
 
 #define COMMON_FIELDS                                                                                        \
 	{"expect_epoch", BG_J_INT, false, 0, INT64_MAX, NULL}, {"dry_run", BG_J_BOOL, false, 0, 0, NULL},    \
@@ -20,7 +21,9 @@
 		NULL, BG_J_STRING, false, 0, 0, NULL                                                         \
 	}
 
-const struct bg_field sw_switch_fields[] = {{"to", BG_J_STRING, true, 0, 0, "blue|green"}, COMMON_FIELDS};
+const struct bg_field sw_switch_fields[] = {{"to", BG_J_STRING, true, 0, 0, "blue|green"},
+					    {"at", BG_J_STRING, false, 1, 40, NULL},
+					    COMMON_FIELDS};
 const struct bg_field sw_init_fields[] = {{"active", BG_J_STRING, true, 0, 0, "blue|green"},
 					  {"from", BG_J_STRING, false, 0, 255, NULL},
 					  COMMON_FIELDS};
@@ -205,6 +208,27 @@ static void dry_run(struct bg_http_req *req, struct sw_switch *sw, const struct 
 	bg_http_on_gone(req, dry_gone, d);
 }
 
+void sw_cmd_by(struct bg_http_req *req, char *by, size_t size)
+{
+	const char *named = bg_json_str(bg_http_body(req), "by", "");
+
+	if (named[0])
+		snprintf(by, size, "%.60s (%.60s)", named, bg_http_peer(req));
+	else
+		snprintf(by, size, "%.120s", bg_http_peer(req));
+}
+
+/* For later: the preflight of now, but for the freeze, which is that of then; or it is kept. */
+static void start_later(struct bg_http_req *req, struct sw_switch *sw, const struct sw_request *rq)
+{
+	struct sw_pf_ask ask = {rq->kind, rq->to, rq->force, rq->resubscribe, NULL, 0};
+
+	if (!bg_json_bool(bg_http_body(req), "dry_run", false))
+		sw_schedule_add(req, sw, (int)rq->to);
+	else if (sw_schedule_time(req, &ask.at_us))
+		dry_run(req, sw, &ask, false);
+}
+
 static void start(struct bg_http_req *req, struct sw_switch *sw, struct sw_request *rq)
 {
 	struct json_object *body = bg_http_body(req);
@@ -220,16 +244,17 @@ static void start(struct bg_http_req *req, struct sw_switch *sw, struct sw_reque
 			sw->cfg->plan->name);
 		return;
 	}
+	if (bg_json_str(body, "at", NULL)) {
+		start_later(req, sw, rq);
+		return;
+	}
 	if (bg_json_bool(body, "dry_run", false)) {
-		struct sw_pf_ask ask = {rq->kind, rq->to, rq->force, rq->resubscribe, rq->restore};
+		struct sw_pf_ask ask = {rq->kind, rq->to, rq->force, rq->resubscribe, rq->restore, 0};
 
 		dry_run(req, sw, &ask, false);
 		return;
 	}
-	if (bg_json_str(body, "by", "")[0])
-		snprintf(by, sizeof(by), "%.60s (%.60s)", bg_json_str(body, "by", ""), bg_http_peer(req));
-	else
-		snprintf(by, sizeof(by), "%.120s", bg_http_peer(req));
+	sw_cmd_by(req, by, sizeof(by));
 	rq->by = by;
 	answer_run(req, sw_run_start(sw, rq));
 }
@@ -269,7 +294,10 @@ void sw_cmd_switch(struct bg_http_req *req, void *arg)
 	if (!sw)
 		return;
 	bg_color_parse(bg_json_str(body, "to", ""), &rq.to);
-	if (same_again(sw, body, (int)rq.to, 0))
+	if (bg_json_str(body, "at", NULL)) {
+		if (initialised(req, sw) && !already(req, sw, (int)rq.to) && may_start(req, sw, body))
+			start(req, sw, &rq);
+	} else if (same_again(sw, body, (int)rq.to, 0))
 		answer_run(req, sw->run);
 	else if (same_recorded(sw, body, (int)rq.to))
 		answer_recorded(req, sw);

@@ -20,6 +20,8 @@ void sw_cmd_abort(struct bg_http_req *req, void *arg);
 void sw_cmd_hold(struct bg_http_req *req, void *arg);
 void sw_cmd_release(struct bg_http_req *req, void *arg);
 void sw_cmd_preflight(struct bg_http_req *req, void *arg); /* GET */
+/* Who asks: the body's "by", and the peer. */
+void sw_cmd_by(struct bg_http_req *req, char *by, size_t size);
 /* The switch of the path, or NULL and the request is answered. */
 struct sw_switch *sw_of_request(struct bg_http_req *req, void *arg);
 

@@ -22,7 +22,7 @@
 
 #define A_TURN ((size_t)16)
 
-enum kind { PHASE, INSTANCE, END, HOLD, DEGRADED, SOAK };
+enum kind { PHASE, INSTANCE, END, HOLD, DEGRADED, SOAK, OTHER };
 
 struct change {
 	enum kind kind;
@@ -44,6 +44,10 @@ struct change {
 			char trouble[160];
 		} inst;
 		struct json_object *entry; /* owned */
+		struct {
+			const char *type;
+			struct json_object *members; /* owned */
+		} other;
 		bool hold;
 		char *text; /* owned */
 		struct {
@@ -75,6 +79,8 @@ static void forget(struct change *c)
 {
 	if (c->kind == END)
 		json_object_put(c->entry);
+	else if (c->kind == OTHER)
+		json_object_put(c->other.members);
 	else if (c->kind == DEGRADED)
 		free(c->text);
 	else if (c->kind == SOAK)
@@ -203,6 +209,14 @@ static void tell_rest(struct sw_events *e, const struct change *c)
 	sw_stream_add(e->stream, c->sw->cfg->name, c->kind == HOLD ? "hold" : "degraded", o);
 }
 
+static void tell_other(struct sw_events *e, const struct change *c)
+{
+	_cleanup_json_ struct json_object *o = object(c);
+
+	json_object_object_foreach(c->other.members, key, value) bg_json_add(o, key, json_object_get(value));
+	sw_stream_add(e->stream, c->sw->cfg->name, c->other.type, o);
+}
+
 static void tell(struct sw_events *e, struct change *c)
 {
 	switch (c->kind) {
@@ -217,6 +231,9 @@ static void tell(struct sw_events *e, struct change *c)
 		break;
 	case SOAK:
 		tell_soak(e, c);
+		break;
+	case OTHER:
+		tell_other(e, c);
 		break;
 	default:
 		tell_rest(e, c);
@@ -336,6 +353,14 @@ void sw_events_soak(struct sw_switch *sw, const char *verdict, const char *rule,
 	c->soak.verdict = verdict;
 	bg_strlcpy(c->soak.rule, rule ? rule : "", sizeof(c->soak.rule));
 	c->soak.text = bg_xstrdup(message);
+}
+
+void sw_events_tell(struct sw_switch *sw, const char *type, struct json_object *members)
+{
+	struct change *c = note(sw, OTHER);
+
+	c->other.type = type;
+	c->other.members = members;
 }
 
 void sw_events_look(struct sw_switch *sw)

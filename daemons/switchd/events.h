@@ -6,6 +6,7 @@
 #include "switchd/switch.h"
 
 struct sw_stream;
+struct json_object;
 
 struct sw_events *sw_events_new(struct bg_loop *l);
 void sw_events_free(struct sw_events *e);
@@ -19,6 +20,8 @@ void sw_events_end(struct sw_switch *sw);  /* sw->last */
 void sw_events_hold(struct sw_switch *sw); /* sw->rec.hold has changed */
 /* What is thought of the colour that soaks: "rollback", "stays", "well". The rule, a name, or NULL; message copied. */
 void sw_events_soak(struct sw_switch *sw, const char *verdict, const char *rule, const char *message);
+/* Any other event: its name (a literal), and its members (taken). */
+void sw_events_tell(struct sw_switch *sw, const char *type, struct json_object *members);
 void sw_events_look(struct sw_switch *sw); /* has sw->degraded changed since it was told last? Cheap */
 
 #endif

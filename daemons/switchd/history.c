@@ -12,8 +12,8 @@ int sw_outcome_exit(const char *outcome)
 	static const struct {
 		const char *outcome;
 		int status;
-	} exits[] = {{"done", 0},  {"failed", 1},  {"rolled_back", 1},
-		     {"no_go", 3}, {"aborted", 5}, {"needs_person", 6}};
+	} exits[] = {{"done", 0},     {"failed", 1},  {"rolled_back", 1}, {"no_go", 3},
+		     {SW_DROPPED, 3}, {"aborted", 5}, {"needs_person", 6}};
 
 	for (size_t i = 0; i < BG_ARRAY_SIZE(exits); i++)
 		if (strcmp(exits[i].outcome, outcome) == 0)
@@ -192,6 +192,8 @@ struct json_object *sw_history_entry(struct sw_run *r)
 	bg_json_add_bool(e, "force", r->force);
 	if (r->resubscribe)
 		bg_json_add_bool(e, "resubscribe", true);
+	if (r->scheduled_us)
+		bg_json_add_str(e, "scheduled", bg_format_time(t, sizeof(t), r->scheduled_us));
 	bg_json_add_str(e, "started", bg_format_time(t, sizeof(t), r->started_real_us));
 	bg_json_add_str(e, "outcome", r->outcome);
 	bg_json_add_int(e, "exit", sw_outcome_exit(r->outcome));

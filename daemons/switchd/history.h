@@ -7,7 +7,9 @@
 
 struct json_object *sw_history_entry(struct sw_run *r);       /* the caller owns it */
 struct json_object *sw_history_steps(const struct sw_run *r); /* the caller owns it */
-int sw_outcome_exit(const char *outcome);                     /* exit status of protocol.md 4 */
+#define SW_DROPPED "dropped"                                  /* the outcome of a schedule that never began */
+
+int sw_outcome_exit(const char *outcome); /* exit status of protocol.md 4 */
 /* Entries of a history text, newest first, at most `limit`; of lines with one id the last counts. The caller owns it. */
 struct json_object *sw_history_list(const char *text, size_t limit);
 

@@ -22,7 +22,9 @@ libswitchd_a_SOURCES = daemons/switchd/switch.def daemons/switchd/fsm.c daemons/
 	daemons/switchd/sw_main.c daemons/switchd/sw_main.h
 libswitchd_a_SOURCES += daemons/switchd/stream.c daemons/switchd/stream.h \
 	daemons/switchd/doctor.c daemons/switchd/doctor.h daemons/switchd/restore.c daemons/switchd/restore.h \
-	daemons/switchd/soak_judge.c daemons/switchd/soak_judge.h daemons/switchd/soak_back.c daemons/switchd/soak_back.h
+	daemons/switchd/soak_judge.c daemons/switchd/soak_judge.h daemons/switchd/soak_back.c daemons/switchd/soak_back.h \
+	daemons/switchd/freeze.c daemons/switchd/freeze.h daemons/switchd/frozen.c daemons/switchd/frozen.h \
+	daemons/switchd/schedule.c daemons/switchd/schedule.h
 sbin_PROGRAMS += bg-switchd
 bg_switchd_SOURCES = daemons/switchd/main.c
 bg_switchd_LDADD = libswitchd.a $(BG_COMMON_LIBS)

@@ -6,6 +6,8 @@
 
 #include "common/json.h"
 #include "common/metrics.h"
+#include "switchd/frozen.h"
+#include "switchd/history.h"
 #include "switchd/identity.h"
 #include "switchd/run.h"
 #include "switchd/soak.h"
@@ -16,7 +18,7 @@ struct sw_metrics {
 	struct bg_metrics *reg;
 	struct bg_metric *total, *duration, *gap, *worst, *epoch, *phase, *active_version, *active_color,
 		*state, *lag, *group_lag, *lag_sum, *reachable, *dual, *stalled, *hold, *degraded, *window,
-		*brokers, *fenced, *fencing, *identity, *automatic;
+		*brokers, *fenced, *fencing, *identity, *automatic, *frozen, *scheduled;
 };
 
 static const double gap_buckets[] = {0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30};
@@ -49,6 +51,7 @@ static void set_switch(struct sw_metrics *m, struct sw_switch *sw)
 	const char *name = sw->cfg->name;
 	const struct sw_record *r = &sw->rec;
 	char trouble[64];
+	struct sw_frozen frozen;
 
 	bg_series_set(bg_series(m->epoch, "switch", name, NULL), (double)r->epoch);
 	for (unsigned s = 0; s < SW_STATES; s++) {
@@ -75,6 +78,9 @@ static void set_switch(struct sw_metrics *m, struct sw_switch *sw)
 	bg_series_set(bg_series(m->dual, "switch", name, NULL), (double)sw_soak_dual_us(sw) / 1e6);
 	bg_series_set(bg_series(m->stalled, "switch", name, NULL), (double)sw_stalled(sw));
 	bg_series_set(bg_series(m->hold, "switch", name, NULL), r->hold);
+	bg_series_set(bg_series(m->frozen, "switch", name, NULL), sw_frozen(sw, bg_real_us(), &frozen));
+	if (r->schedule.id[0])
+		bg_series_set(bg_series(m->scheduled, "switch", name, NULL), (double)r->schedule.at_us / 1e6);
 	bg_series_set(bg_series(m->degraded, "switch", name, NULL),
 		      sw_trouble(sw, trouble, sizeof(trouble))[0] != '\0');
 	bg_series_set(bg_series(m->window, "switch", name, NULL),
@@ -95,6 +101,7 @@ static void on_scrape(void *arg)
 	bg_metric_clear(m->group_lag);
 	bg_metric_clear(m->lag);
 	bg_metric_clear(m->lag_sum);
+	bg_metric_clear(m->scheduled);
 	bg_series_set(bg_series(m->brokers, NULL), m->dm->brokers);
 	for (size_t i = 0; i < m->dm->n_sw; i++)
 		set_switch(m, m->dm->sw[i]);
@@ -138,6 +145,10 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 	m->stalled = bg_metric(r, BG_GAUGE, "bg_switch_stalled_partitions",
 			       "Partitions that no instance of the active colour holds");
 	m->hold = bg_metric(r, BG_GAUGE, "bg_switch_hold", "1 while the switch is on hold");
+	m->frozen = bg_metric(r, BG_GAUGE, "bg_switch_frozen",
+			      "1 while no switch may begin, by window or command");
+	m->scheduled = bg_metric(r, BG_GAUGE, "bg_switch_scheduled_timestamp_seconds",
+				 "When the scheduled switch is to begin; absent: none is scheduled");
 	m->degraded = bg_metric(r, BG_GAUGE, "bg_switch_degraded",
 				"1 while something keeps it from going on by itself");
 	m->window = bg_metric(r, BG_GAUGE, "bg_switch_rollback_window_seconds",
@@ -170,6 +181,16 @@ void sw_metrics_free(struct sw_metrics *m)
 char *sw_metrics_render(struct sw_metrics *m)
 {
 	return bg_metrics_render(m->reg);
+}
+
+void sw_metrics_dropped(struct sw_switch *sw)
+{
+	struct sw_metrics *m = sw->dm->metrics;
+
+	if (m)
+		bg_series_add(bg_series(m->total, "switch", sw->cfg->name, "kind",
+					sw_kind_name(SW_KIND_SWITCH), "outcome", SW_DROPPED, NULL),
+			      1);
 }
 
 static void fencing_ended(struct sw_metrics *m, const struct sw_switch *sw, struct json_object *report)

@@ -120,6 +120,7 @@ struct sw_preflight *sw_preflight_start(struct sw_switch *sw, const struct sw_pf
 				     .kind = ask->kind,
 				     .to = ask->to,
 				     .resubscribe = ask->resubscribe,
+				     .at_us = ask->at_us,
 				     .topics = &p->facts.topics,
 				     .ranges = &p->facts.ranges};
 	if (ask->restore) {

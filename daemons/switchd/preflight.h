@@ -20,6 +20,7 @@ struct sw_pf_facts {
 	bool health_ok;
 	struct bg_err health_err;
 	int brokers, under_replicated, leaderless;
+	int64_t at_us; /* of the real clock: it is to begin then; 0: now */
 };
 
 /*
@@ -49,6 +50,7 @@ struct sw_pf_ask {
 	enum bg_color to;
 	bool force, resubscribe;
 	const struct bg_offs *restore; /* copied */
+	int64_t at_us;                 /* as in the facts */
 };
 struct sw_preflight *sw_preflight_start(struct sw_switch *sw, const struct sw_pf_ask *ask, sw_preflight_fn fn,
 					void *arg);

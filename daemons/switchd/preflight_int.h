@@ -16,6 +16,7 @@ enum sw_pf_verdict { SW_PF_GO, SW_PF_WARN, SW_PF_NO_GO };
 void sw_pf_name_it(struct bg_buf *msg, const char *fmt, const char *a, const char *b);
 
 enum sw_pf_verdict sw_pf_restore(const struct sw_pf_facts *f, struct bg_buf *msg); /* restore.c */
+enum sw_pf_verdict sw_pf_freeze(const struct sw_pf_facts *f, struct bg_buf *msg);  /* frozen.c */
 
 /* Of a shared group (preflight_takeover.c); all go where each colour has its own, but for the first two. */
 enum sw_pf_verdict sw_pf_mode(const struct sw_pf_facts *f, struct bg_buf *msg);

@@ -274,6 +274,7 @@ static enum sw_pf_verdict rollback_window(const struct sw_pf_facts *f, struct bg
 
 static const struct rule rules[] = {
 	{"hold", HARD, hold},
+	{"freeze", 0, sw_pf_freeze},
 	{"rollback-window", 0, rollback_window},
 	{"to-reachable", 0, to_reachable},
 	{"from-reachable", 0, from_reachable},

@@ -96,6 +96,44 @@ struct json_object *sw_record_to_json(const struct sw_record *r, const char *nam
 	add_opt(o, "snapshot", r->snapshot);
 	bg_json_add_int(o, "snapshot_epoch", r->snapshot_epoch);
 	add_opt(o, "snapshot_sha256", r->snapshot_sha256);
+	if (r->scheduled_us)
+		add_time(o, "scheduled", r->scheduled_us);
+	if (r->freeze.since_us)
+		bg_json_add(o, "freeze", sw_freeze_to_json(&r->freeze));
+	if (r->schedule.id[0])
+		bg_json_add(o, "schedule", sw_schedule_to_json(&r->schedule));
+	return o;
+}
+
+struct json_object *sw_freeze_to_json(const struct sw_freeze *f)
+{
+	struct json_object *o = f->since_us ? json_object_new_object() : NULL;
+
+	if (!o)
+		return NULL;
+	add_time(o, "since", f->since_us);
+	add_time(o, "until", f->until_us);
+	add_opt(o, "by", f->by);
+	add_opt(o, "reason", f->reason);
+	return o;
+}
+
+struct json_object *sw_schedule_to_json(const struct sw_schedule *s)
+{
+	struct json_object *o = s->id[0] ? json_object_new_object() : NULL;
+
+	if (!o)
+		return NULL;
+	bg_json_add_str(o, "id", s->id);
+	add_time(o, "at", s->at_us);
+	bg_json_add_str(o, "to", sw_color_name(s->to));
+	bg_json_add_int(o, "expect_epoch", s->expect_epoch);
+	bg_json_add_bool(o, "force", s->force);
+	if (s->resubscribe)
+		bg_json_add_bool(o, "resubscribe", true);
+	add_opt(o, "by", s->by);
+	add_opt(o, "reason", s->reason);
+	add_time(o, "made", s->made_us);
 	return o;
 }
 
@@ -167,6 +205,52 @@ static void get_text(struct json_object *j, const char *name, char *dst, size_t 
 	bg_strlcpy(dst, bg_json_str(j, name, ""), size);
 }
 
+static const struct bg_field freeze_fields[] = {
+	{"since", BG_J_STRING, true, 0, 0, NULL},
+	{"until", BG_J_STRING, false, 0, 0, NULL},
+	{NULL, BG_J_STRING, false, 0, 0, NULL},
+};
+static const struct bg_field schedule_fields[] = {
+	{"id", BG_J_STRING, true, 1, 39, NULL},        {"at", BG_J_STRING, true, 0, 0, NULL},
+	{"to", BG_J_STRING, true, 0, 0, "blue|green"}, {"expect_epoch", BG_J_INT, true, 0, INT64_MAX, NULL},
+	{NULL, BG_J_STRING, false, 0, 0, NULL},
+};
+
+/* Nobody may be unfrozen, or switched at another time, by a member that cannot be read. */
+static int get_plans(struct json_object *j, struct sw_record *r, struct bg_err *err)
+{
+	struct json_object *f = bg_json_get(j, "freeze"), *s = bg_json_get(j, "schedule");
+	enum bg_color to;
+
+	if ((f && (!json_object_is_type(f, json_type_object) || bg_json_check(f, freeze_fields, err) < 0)) ||
+	    (s && (!json_object_is_type(s, json_type_object) || bg_json_check(s, schedule_fields, err) < 0)))
+		return bg_err_set(err, -EBADMSG, "bad_record",
+				  "`freeze` or `schedule` of the record is not one");
+	r->freeze.since_us = f ? get_time(f, "since") : 0;
+	r->freeze.until_us = f ? get_time(f, "until") : 0;
+	r->schedule.at_us = s ? get_time(s, "at") : 0;
+	if ((f && (!r->freeze.since_us || (bg_json_get(f, "until") && !r->freeze.until_us))) ||
+	    (s && !r->schedule.at_us))
+		return bg_err_set(err, -EBADMSG, "bad_record",
+				  "a time of `freeze` or `schedule` of the record is none");
+	if (f) {
+		get_text(f, "by", r->freeze.by, sizeof(r->freeze.by));
+		get_text(f, "reason", r->freeze.reason, sizeof(r->freeze.reason));
+	}
+	if (!s)
+		return 0;
+	bg_color_parse(bg_json_str(s, "to", ""), &to);
+	r->schedule.to = (int)to;
+	r->schedule.made_us = get_time(s, "made");
+	r->schedule.expect_epoch = bg_json_int(s, "expect_epoch", 0);
+	r->schedule.force = bg_json_bool(s, "force", false);
+	r->schedule.resubscribe = bg_json_bool(s, "resubscribe", false);
+	get_text(s, "id", r->schedule.id, sizeof(r->schedule.id));
+	get_text(s, "by", r->schedule.by, sizeof(r->schedule.by));
+	get_text(s, "reason", r->schedule.reason, sizeof(r->schedule.reason));
+	return 0;
+}
+
 static const struct bg_field record_fields[] = {
 	{"version", BG_J_INT, true, 1, 1, NULL},          {"switch", BG_J_STRING, true, 0, 0, NULL},
 	{"revision", BG_J_INT, true, 0, INT64_MAX, NULL}, {"epoch", BG_J_INT, true, 0, INT64_MAX, NULL},
@@ -189,6 +273,7 @@ static void get_rest(struct json_object *j, struct sw_record *r)
 	r->started_real_us = get_time(j, "started");
 	r->soak_until_us = get_time(j, "soak_until");
 	r->rollback_until_us = get_time(j, "rollback_until");
+	r->scheduled_us = get_time(j, "scheduled");
 	get_text(j, "strategy", r->strategy, sizeof(r->strategy));
 	get_text(j, "id", r->id, sizeof(r->id));
 	get_text(j, "by", r->by, sizeof(r->by));
@@ -223,7 +308,7 @@ int sw_record_from_json(struct json_object *j, const char *name, struct sw_recor
 	if ((rc = get_color(j, "active", &r.active, err)) < 0 ||
 	    (rc = get_color(j, "previous", &r.previous, err)) < 0 ||
 	    (rc = get_color(j, "from", &r.from, err)) < 0 || (rc = get_color(j, "to", &r.to, err)) < 0 ||
-	    (rc = get_desired(j, &r, err)) < 0)
+	    (rc = get_desired(j, &r, err)) < 0 || (rc = get_plans(j, &r, err)) < 0)
 		return rc;
 	if (sw_state_busy(r.phase) && (r.to == SW_NO_COLOR || r.from == SW_NO_COLOR))
 		return bg_err_set(err, -EBADMSG, "bad_record",

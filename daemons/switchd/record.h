@@ -30,6 +30,22 @@ struct sw_baseline {
 };
 #define SW_BASELINE_UNKNOWN ((struct sw_baseline){-1, -1, -1})
 
+/* By command, besides the windows of the configuration (freeze.h). */
+struct sw_freeze {
+	int64_t since_us, until_us; /* of the real clock; since 0: none, until 0: until somebody thaws it */
+	char by[128], reason[256];
+};
+
+/* A switch that is to begin by itself (schedule.h). */
+struct sw_schedule {
+	char id[40];            /* its run will have it; "": none */
+	int64_t at_us, made_us; /* of the real clock */
+	int to;
+	int64_t expect_epoch; /* as it was then */
+	bool force, resubscribe;
+	char by[128], reason[256];
+};
+
 struct sw_record {
 	int64_t revision, epoch;
 	int active, previous, from, to; /* enum bg_color or SW_NO_COLOR */
@@ -51,11 +67,17 @@ struct sw_record {
 	int64_t snapshot_epoch;
 	struct sw_baseline before; /* of a SWITCH */
 	char automatic[24]; /* of a ROLLBACK by bg-switchd itself: the rule (soak_judge.h); "" of any other */
+	int64_t scheduled_us; /* the run was scheduled for then; 0: it was not */
+	struct sw_freeze freeze;
+	struct sw_schedule schedule; /* stays until its run has an intent, or is over */
 };
 
 void sw_record_init(struct sw_record *r); /* nothing known: UNKNOWN, epoch 0, revision 0 */
 /* The caller owns the result. `name` is the switch's. */
 struct json_object *sw_record_to_json(const struct sw_record *r, const char *name);
+/* As in the record, and for people; the caller owns it. NULL: there is none. */
+struct json_object *sw_schedule_to_json(const struct sw_schedule *s);
+struct json_object *sw_freeze_to_json(const struct sw_freeze *f);
 /* Strict about what decides: version, switch, revision, epoch, active, phase, desired. */
 int sw_record_from_json(struct json_object *j, const char *name, struct sw_record *ret, struct bg_err *err);
 /* The name of a colour or NULL. */

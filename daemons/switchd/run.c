@@ -173,6 +173,10 @@ struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq)
 		r->restore_epoch = rq->restore_epoch;
 		snprintf(r->init_from, sizeof(r->init_from), "snapshot:%lld", (long long)rq->restore_epoch);
 	}
+	if (rq->schedule) {
+		bg_strlcpy(r->id, rq->schedule->id, sizeof(r->id));
+		r->scheduled_us = rq->schedule->at_us;
+	}
 	sw->degraded[0] = '\0';
 	bg_strlcpy(r->automatic, rq->automatic ? rq->automatic : "", sizeof(r->automatic));
 	if (!rq->automatic) {
@@ -180,8 +184,9 @@ struct sw_run *sw_run_start(struct sw_switch *sw, const struct sw_request *rq)
 		bg_backoff_reset(&sw->reassert_backoff);
 	}
 	r->epoch = sw_highest_epoch(sw) + 1;
-	bg_log_sw(BG_NOTICE, sw->cfg->name, "requested", "%s to %s by %s%s%s%s", sw_kind_name(rq->kind),
-		  bg_color_name(rq->to), r->by, r->reason[0] ? ": " : "", r->reason,
+	bg_log_sw(BG_NOTICE, sw->cfg->name, "requested", "%s%s to %s by %s%s%s%s",
+		  rq->schedule ? "scheduled " : "", sw_kind_name(rq->kind), bg_color_name(rq->to), r->by,
+		  r->reason[0] ? ": " : "", r->reason,
 		  r->force ? " (forced: no-go rules are passed over)" : "");
 	sw_fire(sw, rq->kind == SW_KIND_INIT ? SW_EV_INIT : SW_EV_SWITCH);
 	return r;
@@ -213,6 +218,7 @@ static struct sw_run *run_from_record(struct sw_switch *sw)
 	r->intents = 1;    /* the one that is stored */
 	r->init_handed = sw->handed_of_record;
 	r->resubscribe = rec->resubscribe;
+	r->scheduled_us = rec->scheduled_us;
 	bg_strlcpy(r->id, rec->id, sizeof(r->id));
 	bg_strlcpy(r->by, rec->by, sizeof(r->by));
 	bg_strlcpy(r->reason, rec->reason, sizeof(r->reason));

@@ -21,8 +21,9 @@ struct sw_request {
 	const struct bg_offs
 		*restore; /* SWITCH: begin at these of snapshot restore_epoch (copied); NULL: none */
 	int64_t restore_epoch;
-	const char *automatic; /* ROLLBACK by itself: the rule (soak_judge.h) */
-	const char *init_from; /* INIT: "group:G", "earliest", "latest", "committed" */
+	const char *automatic;              /* ROLLBACK by itself: the rule (soak_judge.h) */
+	const char *init_from;              /* INIT: "group:G", "earliest", "latest", "committed" */
+	const struct sw_schedule *schedule; /* it was planned, and has its id; NULL: it was not */
 };
 
 struct sw_step { /* one state that the run was in */
@@ -74,6 +75,7 @@ struct sw_run {
 	struct bg_err why;                       /* what made it fail first */
 	char outcome[16];
 	int64_t started_us, started_real_us, ended_us;
+	int64_t scheduled_us; /* of the real clock: it was planned for then; 0: it was not */
 	struct sw_step step[SW_STEPS_MAX];
 	size_t n_step;
 	/* Under way. */

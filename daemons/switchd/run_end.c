@@ -17,6 +17,7 @@
 #include "switchd/once.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
+#include "switchd/schedule.h"
 #include "switchd/snapshot.h"
 #include "switchd/soak_back.h"
 
@@ -97,6 +98,7 @@ void sw_run_outcome(struct sw_run *r, const char *outcome)
 	if (sw->dm->once)
 		sw_once_ended(r);
 	answer_waiters(r, 200, sw->last);
+	sw_schedule_ended(r);
 }
 
 static void record_outcome(struct sw_run *r, const char *outcome)

@@ -11,6 +11,7 @@
 #include "switchd/initial.h"
 #include "switchd/reconcile.h"
 #include "switchd/restore.h"
+#include "switchd/schedule.h"
 #include "switchd/soak_back.h"
 
 /* ---- PREFLIGHT */
@@ -70,7 +71,7 @@ static void on_intent(void *arg, int rc, const struct bg_err *err)
 		sw_fire(r->sw, SW_EV_DEADLINE);
 		return;
 	}
-	r->before.hold = r->sw->rec.hold;
+	sw_schedule_not_intended(r);
 	r->sw->rec = r->before;
 	/* It may lie there all the same (an fsync that failed after the rename): a restart must not carry it out. */
 	if (sw_persist_found(r->sw->persist) != r->before.revision)
@@ -114,6 +115,7 @@ void sw_do_intend(struct sw_run *r)
 	r->before = r->sw->rec;
 	r->intents++;
 	fill_intent(r, SW_INTENT);
+	sw_schedule_intended(r);
 	sw_run_writes(r);
 	sw_record_save(r->sw, on_intent, r->sw);
 }

@@ -18,6 +18,7 @@
 #include "switchd/fence.h"
 #include "switchd/metrics.h"
 #include "switchd/once.h"
+#include "switchd/schedule.h"
 #include "switchd/stream.h"
 #include "switchd/view.h"
 
@@ -271,6 +272,7 @@ static void reload(struct bg_daemon *d, const struct bg_conf *conf)
 		}
 		sw_cfg_reload(dm->sw[i]->cfg, fresh);
 		sw_cfg_free(fresh);
+		sw_schedule_look(dm->sw[i]);
 	}
 	if (!dm->http) /* --once has none */
 		return;

@@ -8,11 +8,13 @@
 #include "common/json.h"
 #include "common/log.h"
 #include "switchd/ask.h"
+#include "switchd/frozen.h"
 #include "switchd/history.h"
 #include "switchd/known.h"
 #include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd/run.h"
+#include "switchd/schedule.h"
 #include "switchd/snapshot.h"
 #include "switchd/soak_back.h"
 #include "switchd/watch.h"
@@ -129,6 +131,11 @@ static void on_soak_over(void *arg)
 		sw_run_soak_over(sw);
 }
 
+static void on_tick(void *arg)
+{
+	sw_schedule_tick(arg, bg_real_us());
+}
+
 struct sw_switch *sw_switch_new(struct sw_daemon *dm, struct sw_cfg *cfg,
 				const struct sw_adapter_ops *adapter)
 {
@@ -155,11 +162,13 @@ struct sw_switch *sw_switch_new(struct sw_daemon *dm, struct sw_cfg *cfg,
 	sw->persist = sw_persist_new(dm->loop, dm->worker, dm->store, cfg->name);
 	sw->soak = bg_timer_new(dm->loop, on_soak_over, sw);
 	sw->rewrite = bg_timer_new(dm->loop, on_rewrite, sw);
+	sw->tick = bg_timer_new(dm->loop, on_tick, sw);
 	return sw;
 }
 
 void sw_switch_stop(struct sw_switch *sw)
 {
+	sw_schedule_stop(sw);
 	sw_watch_stop(sw);
 	sw_reconcile_stop(sw);
 	sw_rebuild_stop(sw);
@@ -185,6 +194,7 @@ void sw_switch_free(struct sw_switch *sw)
 	bg_timer_free(sw->soak);
 	bg_timer_free(sw->rewrite);
 	bg_timer_free(sw->reconcile);
+	bg_timer_free(sw->tick);
 	bg_offs_free(&sw->handed);
 	json_object_put(sw->last);
 	sw_cfg_free(sw->cfg);
@@ -251,9 +261,14 @@ static void load_last(struct sw_switch *sw)
 
 	if (st->ops->read_history(st, sw->cfg->name, &b, NULL) < 0)
 		return;
-	list = sw_history_list(b.s, 1);
-	if (json_object_array_length(list))
-		sw->last = json_object_get(json_object_array_get_idx(list, 0));
+	/* The last that was carried out, or tried; a few that were dropped may lie before it. */
+	list = sw_history_list(b.s, 50);
+	for (size_t i = 0; !sw->last && i < json_object_array_length(list); i++) {
+		struct json_object *e = json_object_array_get_idx(list, i);
+
+		if (strcmp(bg_json_str(e, "outcome", ""), SW_DROPPED) != 0)
+			sw->last = json_object_get(e);
+	}
 }
 
 int sw_switch_load(struct sw_switch *sw, struct bg_err *err)
@@ -271,9 +286,11 @@ int sw_switch_load(struct sw_switch *sw, struct bg_err *err)
 		bg_err_prefix(err, "cannot read the record of switch %s", sw->cfg->name);
 		return rc;
 	}
-	if (rc < 0 && rc != -ENOENT)
+	if (rc < 0 && rc != -ENOENT) {
 		bg_log_sw(BG_ERROR, sw->cfg->name, "bad_record",
 			  "the record of truth cannot be used, it is rebuilt: %s", e.msg);
+		sw_frozen_damaged(sw);
+	}
 	if (j) {
 		sw->stored_revision = sw->queued_revision = bg_json_int(j, "revision", 0);
 		sw_known_take(sw, bg_json_get(j, "members"));
@@ -290,4 +307,5 @@ void sw_switch_start(struct sw_switch *sw)
 	sw_run_recover(sw);
 	sw_rebuild_look(sw);
 	sw_watch_start(sw);
+	sw_schedule_start(sw);
 }

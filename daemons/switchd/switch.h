@@ -90,6 +90,9 @@ struct sw_switch {
 	struct sw_ask *asks; /* questions to Kafka under way */
 	unsigned intervals;  /* of reconcile */
 	struct bg_timer *reconcile, *soak;
+	struct bg_timer *tick;    /* of what is planned (schedule.c) */
+	bool planning;            /* started, and not stopped */
+	bool frozen_told;         /* of frozen.c */
 	struct json_object *last; /* history entry of the last run */
 	/* Watched only (soak.c). */
 	int64_t dual_since_us, dual_active_us, dual_seen;

@@ -4,6 +4,7 @@
 
 #include "common/json.h"
 #include "common/units.h"
+#include "switchd/frozen.h"
 #include "switchd/history.h"
 #include "switchd/identity.h"
 #include "switchd/run.h"
@@ -126,6 +127,8 @@ struct json_object *sw_view(struct sw_switch *sw, bool whole)
 	bg_json_add_str(o, "previous", sw_color_name(sw->rec.previous));
 	bg_json_add_int(o, "epoch", sw->rec.epoch);
 	bg_json_add_bool(o, "hold", sw->rec.hold);
+	bg_json_add(o, "freeze", sw_frozen_json(sw));
+	bg_json_add(o, "schedule", sw_schedule_to_json(&sw->rec.schedule));
 	add_text(o, "degraded", degraded);
 	bg_json_add_str(o, "health", *degraded ? "DEGRADED" : "OK");
 	bg_json_add(o, "identity_in_use", sw_identity_json(sw));

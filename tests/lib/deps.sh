@@ -10,7 +10,7 @@ BG_DEPS_BUILD=(
 )
 BG_DEPS_DEMO=(curl jq procps) # quickstart
 BG_DEPS_CHECKS=(clang clang-format shellcheck shfmt libcmocka-dev mandoc)
-BG_DEPS_UNIT=(libcmocka-dev)
+BG_DEPS_UNIT=(libcmocka-dev tzdata)
 BG_DEPS_SANITIZE=(libcmocka-dev libasan8 libubsan1 libtsan2 valgrind libc6-dbg libclang-rt-14-dev)
 BG_DEPS_FUZZ=(clang libclang-rt-14-dev libcmocka-dev)
 BG_DEPS_MODEL=(spin)

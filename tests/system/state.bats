@@ -89,6 +89,11 @@ empty() { : >"$1"; }
 	bg_start_switchd
 	await 20 bg_one_active
 	assert_eq active "$(active)" "$a"
+	# Whether somebody had frozen it is not known any more: a person has to look.
+	bg_post switch "{\"to\":\"$(other_of "$a")\"}" '?wait=1'
+	assert_eq outcome "$(jq -r .outcome <<<"$HTTP_BODY")" no_go
+	assert_match error "$(jq -r .error <<<"$HTTP_BODY")" '^freeze: .*was damaged'
+	bg_ctl thaw
 	switch_done "$(other_of "$a")"
 }
 

@@ -135,6 +135,9 @@ ROUTE(post_rollback, "POST", "/rollback")
 ROUTE(post_abort, "POST", "/abort")
 ROUTE(post_hold, "POST", "/hold")
 ROUTE(post_release, "POST", "/release")
+ROUTE(post_unschedule, "POST", "/unschedule")
+ROUTE(post_thaw, "POST", "/thaw")
+ROUTE(post_freeze, "POST", "/freeze")
 
 static void on_gone(void *arg)
 {
@@ -176,6 +179,9 @@ static const struct bg_route routes[] = {
 	{"POST", "/v1/switches/{name}/abort", post_abort, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/hold", post_hold, BG_PRIV_OPERATE, no_fields, 0},
 	{"POST", "/v1/switches/{name}/release", post_release, BG_PRIV_OPERATE, no_fields, 0},
+	{"POST", "/v1/switches/{name}/freeze", post_freeze, BG_PRIV_OPERATE, no_fields, 0},
+	{"POST", "/v1/switches/{name}/thaw", post_thaw, BG_PRIV_OPERATE, no_fields, 0},
+	{"POST", "/v1/switches/{name}/unschedule", post_unschedule, BG_PRIV_OPERATE, no_fields, 0},
 	{"GET", "/v1/events", get_events, BG_PRIV_READ, NULL, 0},
 	{NULL, NULL, NULL, BG_PRIV_OPEN, NULL, 0},
 };

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "common/units.h"
 #include "switchd/api.h"
 #include "switchd/metrics.h"
 #include "switchd/watch.h"
@@ -318,6 +319,132 @@ static void hold_and_release(void **state)
 	fake_all_well(w->f, SW_SOAKING);
 }
 
+static void freeze_and_thaw(void **state)
+{
+	static const char *const bad[] = {"{}",
+					  "{\"reason\":\"\"}",
+					  "{\"reason\":7}",
+					  "{\"reason\":\"x\",\"until\":\"soon\"}",
+					  "{\"reason\":\"x\",\"until\":\"2026-02-30T00:00:00Z\"}",
+					  "{\"reason\":\"x\",\"until\":\"2020-01-01T00:00:00Z\"}",
+					  "{\"reason\":\"x\",\"until\":\"9999-01-01T00:00:00Z\"}"};
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	for (size_t i = 0; i < BG_ARRAY_SIZE(bad); i++)
+		req(w, "POST", ORDERS "/freeze", bad[i], 400);
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_null(bg_json_get(w->json, "freeze"));
+	req(w, "POST", ORDERS "/freeze", "{\"reason\":\"sale\",\"by\":\"bob\"}", 200);
+	assert_true(bg_json_bool(w->json, "frozen", false));
+	/* It was durable before it was answered. */
+	assert_non_null(strstr(w->f->record, "\"reason\":\"sale\""));
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_string_equal(bg_json_str(bg_json_get(w->json, "freeze"), "by", ""), "bob (127.0.0.1)");
+	assert_null(bg_json_get(bg_json_get(w->json, "freeze"), "until"));
+	ask(w, "GET", ORDERS "/preflight", NULL);
+	fake_answer(w->f, "status", NULL);
+	wait_answer(w);
+	assert_false(bg_json_bool(w->json, "go", true));
+	assert_non_null(strstr(w->text, "frozen until `bgctl thaw`, by bob (127.0.0.1): sale"));
+	ask(w, "POST", ORDERS "/switch?wait=1", "{\"to\":\"green\"}");
+	fake_answer(w->f, "status", NULL);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "no_go");
+	assert_int_equal(w->f->sent, 0);
+	ask(w, "POST", ORDERS "/switch?wait=1", "{\"to\":\"green\",\"force\":true}");
+	fake_all_well(w->f, SW_SOAKING);
+	wait_answer(w);
+	assert_string_equal(bg_json_str(w->json, "outcome", ""), "done");
+	req(w, "POST", ORDERS "/thaw", "{}", 200);
+	assert_false(bg_json_bool(w->json, "frozen", true));
+	assert_null(strstr(w->f->record, "sale"));
+	req(w, "POST", ORDERS "/thaw", "{}", 200); /* again: nothing to do */
+}
+
+static void schedule_and_unschedule(void **state)
+{
+	static const char *const bad[] = {
+		"{\"to\":\"green\",\"at\":\"02:00\"}",
+		"{\"to\":\"green\",\"at\":7}",
+		"{\"to\":\"green\",\"at\":\"\"}",
+		"{\"to\":\"green\",\"at\":\"2020-01-01T00:00:00Z\"}",
+		"{\"to\":\"green\",\"at\":\"9999-01-01T00:00:00Z\"}",
+		"{\"to\":\"green\",\"at\":\"2020-01-01T00:00:00Z\",\"dry_run\":true}",
+	};
+	struct world *w = *state;
+	_cleanup_free_ char *body = NULL, *other = NULL, *id = NULL;
+	int64_t at = bg_real_us() + INT64_C(3600000000);
+	char t[32];
+
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\",\"at\":\"2026-11-25T02:00:00Z\"}", 409);
+	word_is(w, "uninitialised");
+	fake_active(w->f, BG_BLUE, 1);
+	for (size_t i = 0; i < BG_ARRAY_SIZE(bad); i++)
+		req(w, "POST", ORDERS "/switch", bad[i], 400);
+	req(w, "POST", ORDERS "/unschedule", "{}", 409);
+	word_is(w, "nothing_scheduled");
+	body = bg_xasprintf("{\"to\":\"green\",\"at\":\"%s\",\"reason\":\"at night\",\"expect_epoch\":1}",
+			    bg_format_time(t, sizeof(t), at));
+	req(w, "POST", ORDERS "/switch",
+	    "{\"to\":\"green\",\"at\":\"2026-11-25T02:00:00Z\",\"expect_epoch\":7}", 409);
+	word_is(w, "epoch_changed");
+	req(w, "POST", ORDERS "/switch", body, 202);
+	id = bg_xstrdup(bg_json_str(w->json, "id", ""));
+	assert_int_equal(strlen(id), 16);
+	assert_string_equal(bg_json_str(w->json, "at", ""), t);
+	assert_int_equal(bg_json_int(w->json, "expect_epoch", 0), 1);
+	assert_null(bg_json_get(w->json, "warning"));
+	assert_non_null(strstr(w->f->record, id));
+	assert_int_equal(w->f->sw->state, SW_IDLE);
+	/* The same again is the same; another one has to wait. */
+	req(w, "POST", ORDERS "/switch", body, 202);
+	assert_string_equal(bg_json_str(w->json, "id", ""), id);
+	other = bg_xasprintf("{\"to\":\"green\",\"at\":\"%s\"}", bg_format_time(t, sizeof(t), at + 1000000));
+	req(w, "POST", ORDERS "/switch", other, 409);
+	word_is(w, "already_scheduled");
+	assert_string_equal(bg_json_str(w->json, "id", ""), id);
+	req(w, "GET", "/v1/switches", NULL, 200);
+	assert_non_null(strstr(w->text, id));
+	req(w, "GET", "/metrics", NULL, 200);
+	assert_non_null(strstr(w->text, "bg_switch_scheduled_timestamp_seconds{switch=\"orders\"}"));
+	assert_non_null(strstr(w->text, "bg_switch_frozen{switch=\"orders\"} 0"));
+	req(w, "POST", ORDERS "/unschedule", "{}", 200);
+	assert_string_equal(bg_json_str(bg_json_get(w->json, "removed"), "id", ""), id);
+	assert_null(strstr(w->f->record, id));
+	req(w, "GET", "/metrics", NULL, 200);
+	assert_null(strstr(w->text, "bg_switch_scheduled_timestamp_seconds{"));
+	/* It is said beforehand that it will be frozen then; a dry run judges that time too. */
+	req(w, "POST", ORDERS "/freeze", "{\"reason\":\"sale\"}", 200);
+	req(w, "POST", ORDERS "/switch", other, 202);
+	assert_non_null(strstr(bg_json_str(w->json, "warning", ""), "sale"));
+	/* Who leaves before it is durable is no trouble. */
+	w->f->hold_writes = true;
+	ask(w, "POST", ORDERS "/unschedule", "{}");
+	bg_loop_run_until(w->f->loop, &w->over, 50000);
+	assert_false(w->over);
+	bg_httpc_free(w->client);
+	w->client = bg_httpc_new(w->f->loop);
+	w->f->hold_writes = false;
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_null(bg_json_get(w->json, "schedule"));
+}
+
+static void plans_that_cannot_be_written(void **state)
+{
+	struct world *w = *state;
+
+	fake_active(w->f, BG_BLUE, 1);
+	w->f->fail_records = 1;
+	req(w, "POST", ORDERS "/freeze", "{\"reason\":\"sale\"}", 500);
+	word_is(w, "store");
+	/* It holds all the same, and comes to the disk when that works again. */
+	req(w, "GET", ORDERS, NULL, 200);
+	assert_non_null(bg_json_get(w->json, "freeze"));
+	fake_settle(w->f);
+	assert_non_null(strstr(w->f->record, "sale"));
+}
+
 static void abort_and_its_end(void **state)
 {
 	struct world *w = *state;
@@ -583,6 +710,9 @@ int main(void)
 		T(no_go_may_be_asked_again),
 		T(dry_run_changes_nothing),
 		T(hold_and_release),
+		T(freeze_and_thaw),
+		T(schedule_and_unschedule),
+		T(plans_that_cannot_be_written),
 		T(abort_and_its_end),
 		T(an_assertion_cannot_be_aborted),
 		T(who_waits_is_told_of_trouble),

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -18,6 +19,7 @@
 #include "bgctl_stand_in.h"
 #include "common/json.h"
 #include "common/mem.h"
+#include "common/units.h"
 
 #define ORDERS "/v1/switches/orders"
 
@@ -543,6 +545,27 @@ static void test_usage(void **state)
 		"-s",
 		"switch green --expect-epoch -3",
 		"history --force",
+		"freeze",
+		"freeze --for 1h",
+		"freeze --for 1 --reason x",
+		"freeze --until 25:00 --reason x",
+		"freeze --until 10:00 --for 1h --reason x",
+		"thaw --for 1h",
+		"schedule --at 10:00",
+		"switch green --at",
+		"switch green --at 24:00",
+		"switch green --at 2:00",
+		"switch green --at 02:00:60",
+		"switch green --at 2026-02-30_10:00",
+		"switch green --at 2026-13-01_10:00",
+		"switch green --at tomorrow",
+		"switch green --in 0s",
+		"switch green --in 90",
+		"switch green --in 90x",
+		"switch green --in 400d",
+		"switch green --in 1h --at 10:00",
+		"switch green --in 1h --wait",
+		"rollback --in 1h",
 	};
 
 	(void)state;
@@ -560,9 +583,10 @@ static void test_usage(void **state)
 
 static void test_help(void **state)
 {
-	static const char *const rows[] = {"init",    "status",  "switch",    "rollback", "abort",
-					   "hold",    "release", "preflight", "history",  "instances",
-					   "version", "tail",    "snapshots", "restore",  "doctor"};
+	static const char *const rows[] = {"init",    "status",  "switch",    "rollback",  "abort",
+					   "hold",    "release", "preflight", "history",   "instances",
+					   "version", "tail",    "snapshots", "restore",   "doctor",
+					   "freeze",  "thaw",    "schedule",  "unschedule"};
 
 	(void)state;
 	_cleanup_run_ struct run all = bgctl("/nowhere", "--help"), v = bgctl("/nowhere", "version");
@@ -648,6 +672,127 @@ static void test_restore(void **state)
 	expect(&word, 2, "\"yesterday\" is no epoch");
 }
 
+#define SCHEDULE                                                                                                   \
+	"{\"id\":\"abc\",\"at\":\"2026-11-25T02:00:00.000Z\",\"to\":\"green\",\"expect_epoch\":8,\"force\":false," \
+	"\"by\":\"alice\",\"reason\":\"at night\"}"
+#define FREEZE                                                                                                   \
+	"{\"until\":\"2026-11-25T16:00:00.000Z\",\"window\":\"Mon-Fri 09:00-17:00\",\"zone\":\"Europe/Berlin\"," \
+	"\"by\":null,\"reason\":null,\"since\":null}"
+
+/* What was asked for as "at" or "until", in seconds. */
+static double asked(const char *path, const char *member)
+{
+	_cleanup_json_ struct json_object *o = NULL;
+	const char *body = stand_in_body("POST", path);
+	int64_t us = 0;
+
+	assert_non_null(body);
+	assert_int_equal(bg_json_parse(body, strlen(body), &o, NULL), 0);
+	assert_int_equal(bg_parse_time_us(bg_json_str(o, member, ""), &us), 0);
+	return (double)us / 1e6;
+}
+
+static void test_schedule(void **state)
+{
+	double now = (double)time(NULL), at;
+
+	(void)state;
+	stand_in_tell("POST", ORDERS "/switch", 202, SCHEDULE);
+	stand_in_tell("POST", ORDERS "/unschedule", 200, "{\"removed\":" SCHEDULE "}");
+	_cleanup_run_ struct run in =
+		bgctl(stand_in_url(), "switch green --in 90m --reason at_night --expect-epoch 8");
+	expect(&in, 0, "switch of orders scheduled: to green at 11-25 02:00:00 UTC, by alice: at night");
+	at = asked(ORDERS "/switch", "at");
+	assert_true(at >= now + 5400 && at < now + 5460);
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/switch"), "\"expect_epoch\":8"));
+	_cleanup_run_ struct run exact = bgctl(stand_in_url(), "switch green --at 2027-11-25T02:00:00+02:00");
+	expect(&exact, 0, NULL);
+	assert_non_null(
+		strstr(stand_in_body("POST", ORDERS "/switch"), "\"at\":\"2027-11-25T00:00:00.000Z\""));
+	_cleanup_run_ struct run removed = bgctl(stand_in_url(), "unschedule");
+	expect(&removed, 0, "removed: to green at 11-25 02:00:00 UTC");
+	stand_in_tell(
+		"GET", "/v1/switches", 200,
+		"{\"switches\":[{\"switch\":\"a\",\"schedule\":null},{\"switch\":\"orders\",\"schedule\":" SCHEDULE
+		"}]}");
+	_cleanup_run_ struct run list = bgctl(stand_in_url(), "schedule");
+	expect(&list, 0, "orders  11-25 02:00:00  green");
+	check_plain(list.out);
+	_cleanup_run_ struct run json = bgctl(stand_in_url(), "schedule --json");
+	expect(&json, 0, "\"schedules\"");
+	_cleanup_run_ struct run none = bgctl(stand_in_url(), "schedule -s a");
+	expect(&none, 0, "nothing is scheduled");
+	stand_in_tell(
+		"POST", ORDERS "/switch", 409,
+		"{\"error\":\"already_scheduled\",\"message\":\"a switch to green is scheduled\",\"id\":\"abc\"}");
+	_cleanup_run_ struct run two = bgctl(stand_in_url(), "-s orders switch green --in 1h");
+	expect(&two, 3, "already_scheduled");
+	stand_in_tell(
+		"POST", ORDERS "/switch", 202,
+		"{\"id\":\"abc\",\"at\":\"2026-11-25T02:00:00.000Z\",\"to\":\"green\",\"by\":\"alice\",\"force\":"
+		"false,\"warning\":\"frozen until 2026-11-25T16:00:00.000Z, by the window x\"}");
+	_cleanup_run_ struct run warned = bgctl(stand_in_url(), "-s orders switch green --in 1h");
+	expect(&warned, 0,
+	       "warning: it will be frozen until 2026-11-25T16:00:00.000Z, by the window x: a no-go");
+}
+
+/* By the clock of whoever asks: the test is in New York. */
+static void test_local_times(void **state)
+{
+	time_t now = time(NULL), at;
+	struct tm tm;
+
+	(void)state;
+	setenv("TZ", "America/New_York", 1);
+	stand_in_tell("POST", ORDERS "/switch", 202, SCHEDULE);
+	_cleanup_run_ struct run day = bgctl(stand_in_url(), "switch green --at 2027-07-04_02:30");
+	expect(&day, 0, NULL);
+	assert_non_null(strstr(stand_in_body("POST", ORDERS "/switch"), "2027-07-04T06:30:00.000Z"));
+	_cleanup_run_ struct run skipped = bgctl(stand_in_url(), "switch green --at 2027-03-14_02:30");
+	expect(&skipped, 2, "\"2027-03-14 02:30\" is no value for --at"); /* the clock is put forward */
+	/* The next such time is within a day, and is that on the clock. */
+	_cleanup_run_ struct run next = bgctl(stand_in_url(), "switch green --at 12:34");
+	expect(&next, 0, NULL);
+	at = (time_t)asked(ORDERS "/switch", "at");
+	assert_in_range(at - now, 0, 25 * 3600);
+	tzset();
+	localtime_r(&at, &tm);
+	assert_int_equal(tm.tm_hour * 100 + tm.tm_min, 1234);
+	unsetenv("TZ");
+	tzset();
+}
+
+static void test_freeze(void **state)
+{
+	double now = (double)time(NULL), until;
+
+	(void)state;
+	stand_in_tell(
+		"POST", ORDERS "/freeze", 200,
+		"{\"frozen\":true,\"freeze\":{\"until\":null,\"window\":null,\"by\":\"bob\",\"reason\":\"sale\"}}");
+	stand_in_tell("POST", ORDERS "/thaw", 200, "{\"frozen\":false,\"freeze\":null}");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "freeze --reason sale");
+	expect(&r, 0, "orders is frozen until `bgctl thaw`, by bob: sale");
+	assert_null(strstr(stand_in_body("POST", ORDERS "/freeze"), "until"));
+	_cleanup_run_ struct run until_then = bgctl(stand_in_url(), "freeze --reason sale --for 2d");
+	expect(&until_then, 0, NULL);
+	until = asked(ORDERS "/freeze", "until");
+	assert_true(until >= now + 172800 && until < now + 172860);
+	_cleanup_run_ struct run thaw = bgctl(stand_in_url(), "thaw");
+	expect(&thaw, 0, "orders is not frozen");
+	stand_in_tell("POST", ORDERS "/thaw", 200, "{\"frozen\":true,\"freeze\":" FREEZE "}");
+	_cleanup_run_ struct run still = bgctl(stand_in_url(), "thaw");
+	expect(&still, 0, "orders is frozen until 11-25 16:00:00 UTC, by the window Mon-Fri 09:00-17:00");
+	check_plain(still.out);
+	stand_in_tell("GET", ORDERS, 200,
+		      "{\"switch\":\"orders\",\"phase\":\"IDLE\",\"active\":\"blue\",\"freeze\":" FREEZE
+		      ",\"schedule\":" SCHEDULE "}");
+	_cleanup_run_ struct run status = bgctl(stand_in_url(), "status");
+	expect(&status, 0, "frozen until 11-25 16:00:00 UTC");
+	expect(&status, 0, "scheduled: to green at 11-25 02:00:00 UTC, by alice: at night");
+	check_plain(status.out);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, set_up, tear_down)
 
 int main(void)
@@ -671,6 +816,9 @@ int main(void)
 		TEST(test_history),
 		TEST(test_snapshots),
 		TEST(test_restore),
+		TEST(test_schedule),
+		TEST(test_local_times),
+		TEST(test_freeze),
 		TEST(test_hostile_daemon),
 		TEST(test_instances),
 		TEST(test_errors),

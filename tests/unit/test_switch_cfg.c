@@ -88,6 +88,12 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	expect(HEAD REST "token-file = /nonexistent\n", "t.ini:9: [switch:orders] token-file",
 	       "/nonexistent");
 	expect(HEAD REST "drain-timeout = 10\n", "t.ini:9: [switch:orders] drain-timeout", "unit");
+	expect(HEAD REST "freeze = Mon-Fri 09:00-17:00\n\nfreeze = Sat 9-17\n",
+	       "t.ini:11: [switch:orders] freeze: \"Sat 9-17\" is no freeze window",
+	       "at \"9-17\" expected a time");
+	expect(HEAD REST "freeze-zone = Europe/Berln\n", "t.ini:9: [switch:orders] freeze-zone",
+	       "\"Europe/Berln\" is no time zone");
+	expect(HEAD REST "schedule-late = 0 s\n", "t.ini:9: [switch:orders] schedule-late", "1 s");
 	expect(HEAD REST "drain-timeout = 2 min\n", "t.ini:9", "1 min");
 	expect(HEAD REST "drain-timout = 2 s\n", "t.ini:9", "drain-timeout");
 	expect(HEAD
@@ -175,6 +181,35 @@ static void endpoints(void **state)
 			fail_msg("taken: %s", bad[i]);
 }
 
+static void freeze_windows_are_reloaded(void **state)
+{
+	static const char *const texts[] = {HEAD REST, HEAD REST
+					    "freeze = Mon-Fri 09:00-17:00\nfreeze = daily 00:00-01:00\n"
+					    "freeze-zone = Europe/Berlin\nschedule-late = 1 h\n"};
+	struct sw_cfg *cfg[2] = {NULL, NULL};
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		_cleanup_buf_ struct bg_buf errs = {0};
+		struct bg_conf *c = NULL;
+
+		if (load(texts[i], &c, &errs) < 0)
+			fail_msg("refused: %s", errs.s);
+		assert_int_equal(sw_cfg_new(c, "orders", &cfg[i], NULL), 0);
+		bg_conf_free(c);
+	}
+	assert_int_equal(cfg[0]->freeze.n, 0);
+	assert_null(cfg[0]->freeze.zone);
+	assert_true(cfg[0]->late_us == INT64_C(300000000));
+	sw_cfg_reload(cfg[0], cfg[1]);
+	sw_cfg_free(cfg[1]);
+	assert_int_equal(cfg[0]->freeze.n, 2);
+	assert_string_equal(cfg[0]->freeze.v[1].text, "daily 00:00-01:00");
+	assert_string_equal(cfg[0]->freeze.zone, "Europe/Berlin");
+	assert_true(cfg[0]->late_us == INT64_C(3600000000));
+	sw_cfg_free(cfg[0]);
+}
+
 static void every_strategy_is_known_by_name(void **state)
 {
 	const struct sw_plan *p = NULL;
@@ -203,6 +238,7 @@ int main(void)
 		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
 		cmocka_unit_test(one_group_for_c_two_for_d),
 		cmocka_unit_test(endpoints),
+		cmocka_unit_test(freeze_windows_are_reloaded),
 		cmocka_unit_test(every_strategy_is_known_by_name),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

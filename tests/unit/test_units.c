@@ -243,13 +243,43 @@ static void test_time(void **state)
 	assert_true(strlen(tiny) < sizeof(tiny));
 }
 
+static void test_time_with_offset(void **state)
+{
+	static const char *const bad[] = {"2026-11-21T20:00:00",
+					  "2026-11-21T20:00:00+1:00",
+					  "2026-11-21T20:00:00+0100",
+					  "2026-11-21T20:00:00+24:00",
+					  "2026-11-21T20:00:00+01:60",
+					  "2026-11-21T20:00:00 +01:00",
+					  "2026-11-21T20:00:00Z+01:00",
+					  "+01:00",
+					  "2026-11-21",
+					  "2026-11-21T20:00:00+01:00Z",
+					  "2026-11-31T20:00:00-01:00",
+					  ""};
+	int64_t v;
+
+	(void)state;
+	assert_int_equal(bg_parse_rfc3339_us("2026-11-21T21:00:00+01:00", &v), 0);
+	assert_true(v == INT64_C(1795291200000000));
+	assert_int_equal(bg_parse_rfc3339_us("2026-11-21T14:30:00.5-05:30", &v), 0);
+	assert_true(v == INT64_C(1795291200500000));
+	assert_int_equal(bg_parse_rfc3339_us("2026-11-21T20:00:00Z", &v), 0);
+	assert_true(v == INT64_C(1795291200000000));
+	for (size_t i = 0; i < BG_ARRAY_SIZE(bad); i++) {
+		v = KEPT;
+		if (bg_parse_rfc3339_us(bad[i], &v) >= 0 || v != KEPT)
+			fail_msg("\"%s\" was taken", bad[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_int),    cmocka_unit_test(test_duration),
 		cmocka_unit_test(test_size),   cmocka_unit_test(test_bool),
 		cmocka_unit_test(test_double), cmocka_unit_test(test_format_duration),
-		cmocka_unit_test(test_time),
+		cmocka_unit_test(test_time),   cmocka_unit_test(test_time_with_offset),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

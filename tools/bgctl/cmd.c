@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "bgctl/client.h"
+#include "bgctl/when.h"
 #include "common/ids.h"
 #include "common/mem.h"
 #include "common/units.h"
@@ -30,6 +31,10 @@ enum {
 	O_INTERVAL = 1u << 11,
 	O_YES = 1u << 12,
 	O_CONFIG_DIR = 1u << 13,
+	O_AT = 1u << 14,
+	O_IN = 1u << 15,
+	O_UNTIL = 1u << 16,
+	O_FOR = 1u << 17,
 };
 
 static const struct command {
@@ -51,12 +56,14 @@ static const struct command {
 	 "anew with every event and every second, until SIGINT or q; where the output is\n"
 	 "no terminal, one line for every change.\n"},
 	{"switch", cmd_switch, "operate", 1, 1,
-	 O_WAIT | O_DRY_RUN | O_FORCE | O_RESUBSCRIBE | O_REASON | O_EXPECT | O_JSON_, "blue|green",
-	 "make the colour the active one",
+	 O_AT | O_IN | O_WAIT | O_DRY_RUN | O_FORCE | O_RESUBSCRIBE | O_REASON | O_EXPECT | O_JSON_,
+	 "blue|green", "make the colour the active one",
 	 "Preflight, pause, hand the offsets over, resume. --dry-run: the preflight only.\n"
 	 "--force passes over those no-go rules that may be passed over; it is logged.\n"
 	 "--resubscribe (strategy C) lets topics or ordinals differ: the group rebalances,\n"
-	 "and partitions stand still; the preflight says for how long.\n"},
+	 "and partitions stand still; the preflight says for how long.\n"
+	 "--at and --in schedule it, one a switch: it begins then by itself, unless the\n"
+	 "epoch has moved on; what is a no-go then is not tried again (`bgctl history`).\n"},
 	{"rollback", cmd_rollback, "operate", 0, 0,
 	 O_WAIT | O_FORCE | O_RESUBSCRIBE | O_REASON | O_EXPECT | O_JSON_, "", "go back to the colour before",
 	 "Within the rollback window of the last switch. As fast as a switch.\n"},
@@ -65,6 +72,17 @@ static const struct command {
 	{"hold", cmd_hold, "operate", 0, 0, O_REASON | O_EXPECT | O_JSON_, "", "nothing moves until release",
 	 "For maintenance: switches are refused until `bgctl release`.\n"},
 	{"release", cmd_release, "operate", 0, 0, O_REASON | O_EXPECT | O_JSON_, "", "end a hold", ""},
+	{"freeze", cmd_freeze, "operate", 0, 0, O_UNTIL | O_FOR | O_REASON | O_JSON_, "--reason TEXT",
+	 "no switch begins for a while",
+	 "As in a window of the configuration, a switch is a no-go, which --force passes\n"
+	 "over; rollback and abort are never frozen. Without --until or --for: until\n"
+	 "`bgctl thaw`. Unlike a hold it is about plans: `bgctl hold` stops everything.\n"},
+	{"thaw", cmd_thaw, "operate", 0, 0, O_REASON | O_JSON_, "", "end a freeze",
+	 "That of `bgctl freeze`; a window of the configuration goes on.\n"},
+	{"schedule", cmd_schedule, "read", 0, 0, O_JSON_, "", "the switches that begin by themselves",
+	 "Made by `bgctl switch COLOR --at TIME` or --in TIME.\n"},
+	{"unschedule", cmd_unschedule, "operate", 0, 0, O_REASON | O_JSON_, "", "remove the scheduled switch",
+	 ""},
 	{"preflight", cmd_preflight, "read", 0, 0, O_JSON_, "", "would a switch be go or no-go, rule by rule",
 	 "Exit status 0 for go, 3 for no-go. Changes nothing.\n"},
 	{"history", cmd_history, "read", 0, 0, O_LIMIT | O_JSON_, "", "the last switches, newest first",
@@ -112,6 +130,10 @@ enum {
 	V_INTERVAL,
 	V_YES,
 	V_CONFIG_DIR,
+	V_AT,
+	V_IN,
+	V_UNTIL,
+	V_FOR,
 };
 
 static const struct option options[] = {
@@ -132,6 +154,10 @@ static const struct option options[] = {
 	{"interval", required_argument, NULL, V_INTERVAL},
 	{"yes", no_argument, NULL, V_YES},
 	{"config-dir", required_argument, NULL, V_CONFIG_DIR},
+	{"at", required_argument, NULL, V_AT},
+	{"in", required_argument, NULL, V_IN},
+	{"until", required_argument, NULL, V_UNTIL},
+	{"for", required_argument, NULL, V_FOR},
 	{"help", no_argument, NULL, 'h'},
 	{"version", no_argument, NULL, 'V'},
 	{NULL, 0, NULL, 0},
@@ -142,6 +168,12 @@ static const struct {
 	int value;
 	const char *text;
 } option_help[] = {
+	{O_AT, V_AT,
+	 "  --at TIME           begin then: 02:00 (the next such local time), \"2026-11-25\n"
+	 "                      02:00\" (local), or RFC 3339: 2026-11-25T02:00:00Z\n"},
+	{O_IN, V_IN, "  --in TIME           begin so much later: 90m, 1 h, 45 s\n"},
+	{O_UNTIL, V_UNTIL, "  --until TIME        as --at of a switch: 17:00, 2026-11-25T02:00:00Z\n"},
+	{O_FOR, V_FOR, "  --for TIME          so long: 90m, 1 h, 2 d\n"},
 	{O_FROM, V_FROM, "  --from WHERE        group:G, earliest, latest or committed\n"},
 	{O_WAIT, V_WAIT, "  --wait              follow it to its end; the exit status says how it ended\n"},
 	{O_DRY_RUN, V_DRY_RUN, "  --dry-run           only say what the preflight says\n"},
@@ -272,6 +304,12 @@ static bool take(struct ctl *c, int opt, char *value)
 	case V_INTERVAL:
 		return bg_parse_duration_us(value, &c->interval_us, NULL) == 0 && c->interval_us >= 100000 &&
 		       c->interval_us <= INT64_C(3600000000);
+	case V_AT:
+	case V_UNTIL:
+		return ctl_when_at(c, value);
+	case V_IN:
+	case V_FOR:
+		return ctl_when_in(c, value);
 	case V_CONFIG_DIR:
 		c->config_dir = value;
 		return *value != '\0';

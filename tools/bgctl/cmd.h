@@ -8,6 +8,7 @@
 int cmd_abort(struct ctl *c);
 int cmd_doctor(struct ctl *c);
 int cmd_history(struct ctl *c);
+int cmd_freeze(struct ctl *c);
 int cmd_hold(struct ctl *c);
 int cmd_init(struct ctl *c);
 int cmd_instances(struct ctl *c);
@@ -15,10 +16,13 @@ int cmd_preflight(struct ctl *c);
 int cmd_release(struct ctl *c);
 int cmd_restore(struct ctl *c);
 int cmd_rollback(struct ctl *c);
+int cmd_schedule(struct ctl *c);
 int cmd_snapshots(struct ctl *c);
 int cmd_status(struct ctl *c);
 int cmd_switch(struct ctl *c);
 int cmd_tail(struct ctl *c);
+int cmd_thaw(struct ctl *c);
+int cmd_unschedule(struct ctl *c);
 int cmd_version(struct ctl *c);
 
 /* The whole program. Returns the exit status. */

@@ -8,6 +8,7 @@
 #include "bgctl/client.h"
 #include "bgctl/instances.h"
 #include "bgctl/out.h"
+#include "bgctl/schedule.h"
 #include "bgctl/status.h"
 #include "bgctl/wait.h"
 #include "common/json.h"
@@ -43,6 +44,7 @@ static void head(struct ctl *c, struct json_object *sw)
 	fputc('\n', c->out);
 	if (bg_json_bool(sw, "hold", false))
 		fputs("held: nothing moves until `bgctl release`\n", c->out);
+	ctl_print_plans(c, sw);
 	if (bg_json_str(sw, "degraded", NULL)) {
 		_cleanup_free_ char *t = bg_xasprintf("degraded: %s", bg_json_str(sw, "degraded", ""));
 

@@ -8,6 +8,7 @@
 
 #include "bgctl/follow.h"
 #include "bgctl/out.h"
+#include "bgctl/schedule.h"
 #include "bgctl/wait.h"
 #include "common/json.h"
 #include "common/mem.h"
@@ -111,6 +112,27 @@ static void soak(struct ctl *c, struct json_object *o)
 	fputc('\n', c->out);
 }
 
+static void freeze(struct ctl *c, struct json_object *o)
+{
+	if (bg_json_bool(o, "frozen", false))
+		ctl_print_freeze(c, bg_json_get(o, "freeze"));
+	else
+		fputs("no longer frozen\n", c->out);
+}
+
+static void schedule(struct ctl *c, struct json_object *o)
+{
+	const char *why = bg_json_str(o, "why", NULL);
+
+	fprintf(c->out, "schedule %.16s: ", bg_json_str(o, "what", "?"));
+	ctl_print_schedule(c, bg_json_get(o, "schedule"));
+	if (why) {
+		fputs("  ", c->out);
+		out_clean(c->out, why);
+		fputc('\n', c->out);
+	}
+}
+
 static void other(struct ctl *c, const struct ctl_event *e)
 {
 	const char *reason = bg_json_str(e->data, "reason", NULL),
@@ -129,8 +151,8 @@ static const struct {
 	const char *type;
 	void (*show)(struct ctl *c, struct json_object *o);
 } shows[] = {
-	{"phase", phase}, {"instance", instance}, {"end", end},
-	{"hold", hold},   {"degraded", degraded}, {"soak", soak},
+	{"phase", phase},       {"instance", instance}, {"end", end},       {"hold", hold},
+	{"degraded", degraded}, {"soak", soak},         {"freeze", freeze}, {"schedule", schedule},
 };
 
 static void show(struct ctl *c, const struct ctl_event *e)

@@ -30,6 +30,7 @@ struct ctl {
 	int64_t limit;          /* -1: not given */
 	int64_t since;          /* the last event that was had; -1: not given */
 	int64_t interval_us;
+	int64_t at_us; /* of the real clock: --at, --in, --until or --for; 0: not given */
 	bool json, wait, dry_run, force, watch, yes, resubscribe;
 	bool color; /* of the output: escape codes may be written */
 	char **args;

@@ -21,6 +21,8 @@ static const struct {
 	{"held", CTL_NO_GO, "`bgctl release` ends the hold"},
 	{"uninitialised", CTL_NO_GO, "`bgctl init` activates the first colour (bgctl init --help)"},
 	{"already_initialised", CTL_NO_GO, "use `bgctl switch`"},
+	{"already_scheduled", CTL_NO_GO, "`bgctl schedule` shows it"},
+	{"nothing_scheduled", CTL_NO_GO, "`bgctl schedule` lists what there is"},
 	{"nothing_to_abort", CTL_NO_GO, "no switch is running; `bgctl rollback` goes back after one"},
 	{"unknown_snapshot", CTL_USAGE, "`bgctl snapshots` lists those there are"},
 	{"overloaded", CTL_UNREACHABLE, "try again in a moment"},
@@ -109,8 +111,9 @@ int ctl_outcome_exit(struct json_object *entry)
 		const char *outcome;
 		int exit;
 	} rows[] = {
-		{"done", CTL_DONE},          {"no_go", CTL_NO_GO},   {"aborted", CTL_ABORTED},
-		{"rolled_back", CTL_FAILED}, {"failed", CTL_FAILED}, {"needs_person", CTL_PERSON},
+		{"done", CTL_DONE},           {"no_go", CTL_NO_GO},        {"dropped", CTL_NO_GO},
+		{"aborted", CTL_ABORTED},     {"rolled_back", CTL_FAILED}, {"failed", CTL_FAILED},
+		{"needs_person", CTL_PERSON},
 	};
 	const char *outcome = bg_json_str(entry, "outcome", "");
 	int64_t given = bg_json_int(entry, "exit", -1);

@@ -12,6 +12,7 @@ bgctl_SOURCES += tools/bgctl/watch.c tools/bgctl/status.h tools/bgctl/screen.c t
 bgctl_SOURCES += tools/bgctl/cmd_snapshots.c tools/bgctl/cmd_doctor.c tools/bgctl/doctor.h tools/bgctl/doctor_table.c tools/bgctl/doctor_run.c \
 	tools/bgctl/doctor_gather.c tools/bgctl/doctor_host.c tools/bgctl/doctor_machine.c \
 	tools/bgctl/doctor_switch.c tools/bgctl/doctor_broker.c
+bgctl_SOURCES += tools/bgctl/cmd_freeze.c tools/bgctl/cmd_schedule.c tools/bgctl/schedule.h tools/bgctl/when.c tools/bgctl/when.h
 bgctl_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_srcdir)/tools
 bgctl_LDADD = $(BG_COMMON_LIBS)
 dist_man_MANS += man/bgctl.1
