@@ -113,6 +113,25 @@ static void test_status(void **state)
 	assert_string_equal(bg_json_str(o, "active", ""), "blue");
 }
 
+/* While it soaks: what is seen of the new colour. */
+static void test_status_of_a_soak(void **state)
+{
+#define SOAKING(phase, until, more)                                                                          \
+	"{\"switch\":\"orders\",\"strategy\":\"D\",\"phase\":\"" phase                                       \
+	"\",\"active\":\"green\",\"epoch\":3,\"instances\":[],\"soak\":{\"until\":" until                    \
+	",\"sees\":\"1 of 2 at work, lag 7\"," more "}}"
+	(void)state;
+	stand_in_tell("GET", ORDERS, 200,
+		      SOAKING("SOAKING", "\"2026-11-24T18:00:00.000Z\"",
+			      "\"auto_rollback\":true,\"rule\":\"gone\""));
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "status");
+	expect(&r, 0, "soaks until 11-24 18:00:00 UTC: 1 of 2 at work, lag 7; not well: gone\n");
+	check_plain(r.out);
+	stand_in_tell("GET", ORDERS, 200, SOAKING("IDLE", "null", "\"auto_rollback\":false,\"rule\":null"));
+	_cleanup_run_ struct run over = bgctl(stand_in_url(), "status");
+	expect(&over, 0, "watched: 1 of 2 at work, lag 7; auto-rollback is off\n");
+}
+
 static void test_status_in_trouble(void **state)
 {
 	(void)state;
@@ -800,6 +819,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_status),
 		TEST(test_status_in_trouble),
+		TEST(test_status_of_a_soak),
 		TEST(test_several_switches),
 		TEST(test_no_switch),
 		TEST(test_switch),

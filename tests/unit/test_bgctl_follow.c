@@ -160,15 +160,21 @@ static void test_tail(void **state)
 			EVENT("7", "instance",
 			      "\"instance\":\"blue-1\",\"state\":\"ACTIVE\",\"old\":\"ACTIVE\",\"reachable\":false,"
 			      "\"trouble\":\"no\\u001b[2Janswer\"") EVENT("8", "hold", "\"hold\":true")
-				EVENT("9", "degraded", "\"degraded\":\"both are active\"") EVENT(
-					"10", "end",
-					"\"kind\":\"switch\",\"outcome\":\"done\",\"exit\":0,\"from\":\"blue\",\"to\":\"green\","
-					"\"gap_us\":3210,\"duration_us\":12345")
-					EVENT("11", "of-a-later-version", "\"message\":\"so it is\"")
-						EVENT("12", "phase",
-						      "\"phase\":\"IDLE\",\"id\":null,\"active\":\"green\""),
+				EVENT("9", "soak", "\"verdict\":\"rollback\",\"rule\":\"gone\",\"message\":\"green-0\"") EVENT(
+					"9", "soak",
+					"\"verdict\":\"stays\",\"rule\":\"gone\",\"message\":\"gone: green-0\"")
+					EVENT("9", "soak",
+					      "\"verdict\":\"well\",\"rule\":null,\"message\":null")
+						EVENT("9", "degraded", "\"degraded\":\"both are active\"") EVENT(
+							"10", "end",
+							"\"kind\":\"switch\",\"outcome\":\"done\",\"exit\":0,\"from\":\"blue\",\"to\":\"green\","
+							"\"gap_us\":3210,\"duration_us\":12345")
+							EVENT("11", "of-a-later-version",
+							      "\"message\":\"so it is\"")
+								EVENT("12", "phase",
+								      "\"phase\":\"IDLE\",\"id\":null,\"active\":\"green\""),
 		true);
-	_cleanup_run_ struct run r = bgctl(stand_in_url(), "-s orders tail --limit 8");
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "-s orders tail --limit 11");
 	expect(&r, 0, NULL);
 	assert_string_equal(
 		r.out,
@@ -176,6 +182,9 @@ static void test_tail(void **state)
 		"11-24 17:01:02.345  orders  blue-0  PAUSED, was ACTIVE, epoch 9\n"
 		"11-24 17:01:02.345  orders  blue-1  silent, epoch 9: no?[2Janswer\n"
 		"11-24 17:01:02.345  orders  held: nothing moves until `bgctl release`\n"
+		"11-24 17:01:02.345  orders  soak: rollback, gone: green-0\n"
+		"11-24 17:01:02.345  orders  soak: stays: gone: green-0\n"
+		"11-24 17:01:02.345  orders  soak: well\n"
 		"11-24 17:01:02.345  orders  degraded: both are active\n"
 		"11-24 17:01:02.345  orders  switch is over, done: blue -> green, epoch 9, gap 3.2 ms, took 12.3 ms\n"
 		"-- of-a-later-version: so it is\n"

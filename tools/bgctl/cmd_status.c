@@ -24,6 +24,23 @@ static void lag(struct ctl *c, struct json_object *sw, const char *color)
 		fprintf(c->out, "%s %" PRId64, color, n);
 }
 
+/* What is seen of the new colour while it soaks, and what comes of it. */
+static void soak(struct ctl *c, struct json_object *s)
+{
+	const char *rule = bg_json_str(s, "rule", NULL), *until = bg_json_str(s, "until", NULL);
+	_cleanup_free_ char *text = NULL;
+	char t[24];
+
+	if (!bg_json_str(s, "sees", NULL))
+		return;
+	text = bg_xasprintf("%s%s%s: %s%s%s%s", until ? "soaks until " : "watched",
+			    until ? out_time(t, until) : "", until ? " UTC" : "", bg_json_str(s, "sees", ""),
+			    rule ? "; not well: " : "", rule ? rule : "",
+			    bg_json_bool(s, "auto_rollback", true) ? "" : "; auto-rollback is off");
+	out_wrapped(c->out, text, 0, 2);
+	fputc('\n', c->out);
+}
+
 static void head(struct ctl *c, struct json_object *sw)
 {
 	struct json_object *rollback = bg_json_get(sw, "rollback");
@@ -53,6 +70,7 @@ static void head(struct ctl *c, struct json_object *sw)
 	}
 	if (strcmp(bg_json_str(sw, "phase", ""), "UNKNOWN") == 0 || !bg_json_str(sw, "active", NULL))
 		fputs("next: `bgctl init blue --from group:G|earliest|latest|committed`\n", c->out);
+	soak(c, bg_json_get(sw, "soak"));
 	if (bg_json_bool(rollback, "allowed", false))
 		fprintf(c->out, "rollback to %.16s until %s UTC\n", bg_json_str(rollback, "to", "?"),
 			out_time(until, bg_json_str(rollback, "until", NULL)));
