@@ -246,7 +246,9 @@ void doc_both_active(struct doctor *d)
 			"bgctl hold; stop the colour that is not active; bgctl release",
 			"%zu of the colour that is not active work", wrong);
 	if (bg_json_int(bg_json_get(d->sw, "soak"), "dual_active_us", 0) > 0)
-		doc_say(d, DOC_WARN, "records may have been processed by both colours",
+		doc_say(d, DOC_WARN,
+			"records may have been processed by both colours; not where one was frozen and was fenced: it "
+			"says ACTIVE until it notices",
 			"bg-verify over the ledgers, where they are kept",
 			"both colours were active for %" PRId64 " ms since the last switch",
 			bg_json_int(bg_json_get(d->sw, "soak"), "dual_active_us", 0) / 1000);
