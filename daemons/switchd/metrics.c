@@ -107,13 +107,9 @@ static void on_scrape(void *arg)
 		set_switch(m, m->dm->sw[i]);
 }
 
-struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
+/* What is counted when one has ended. */
+static void of_runs(struct sw_metrics *m, struct bg_metrics *r)
 {
-	struct sw_metrics *m = bg_xcalloc(1, sizeof(*m));
-	struct bg_metrics *r = bg_metrics_new();
-
-	m->dm = dm;
-	m->reg = r;
 	m->total = bg_metric(r, BG_COUNTER, "bg_switch_switches_total",
 			     "Switches that ended, by kind and outcome");
 	m->duration = bg_metric(r, BG_HISTOGRAM, "bg_switch_duration_seconds",
@@ -124,6 +120,25 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 			     "The same for the partition that came last");
 	bg_metric_buckets(m->gap, gap_buckets, BG_ARRAY_SIZE(gap_buckets));
 	bg_metric_buckets(m->worst, gap_buckets, BG_ARRAY_SIZE(gap_buckets));
+	m->automatic = bg_metric(
+		r, BG_COUNTER, "bg_switch_auto_rollbacks_total",
+		"Rollbacks in the soak that nobody asked for, by the rule that was broken and outcome");
+	m->fenced = bg_metric(
+		r, BG_COUNTER, "bg_switch_fenced_ids_total",
+		"Static ids that were to be fenced, by instance and whether the broker gave the proof");
+	m->fencing = bg_metric(
+		r, BG_HISTOGRAM, "bg_switch_fencing_seconds",
+		"From the first static id that was asked for to the last proof, fence-grace included");
+}
+
+struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
+{
+	struct sw_metrics *m = bg_xcalloc(1, sizeof(*m));
+	struct bg_metrics *r = bg_metrics_new();
+
+	m->dm = dm;
+	m->reg = r;
+	of_runs(m, r);
 	m->epoch = bg_metric(r, BG_GAUGE, "bg_switch_epoch", "Epoch of the record of truth");
 	m->phase = bg_metric(r, BG_GAUGE, "bg_switch_phase", "1 for the phase the switch is in");
 	m->active_version =
@@ -156,15 +171,6 @@ struct sw_metrics *sw_metrics_new(struct sw_daemon *dm)
 	m->identity = bg_metric(
 		r, BG_GAUGE, "bg_switch_identity_in_use",
 		"1 for an instance that should work and is fenced, for somebody else has its static id");
-	m->automatic = bg_metric(
-		r, BG_COUNTER, "bg_switch_auto_rollbacks_total",
-		"Rollbacks in the soak that nobody asked for, by the rule that was broken and outcome");
-	m->fenced = bg_metric(
-		r, BG_COUNTER, "bg_switch_fenced_ids_total",
-		"Static ids that were to be fenced, by instance and whether the broker gave the proof");
-	m->fencing = bg_metric(
-		r, BG_HISTOGRAM, "bg_switch_fencing_seconds",
-		"From the first static id that was asked for to the last proof, fence-grace included");
 	m->brokers = bg_metric(r, BG_GAUGE, "kafka_brokers", "Brokers that answer, as counted last");
 	bg_metrics_on_scrape(r, on_scrape, m);
 	return m;

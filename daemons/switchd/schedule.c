@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "common/failpoint.h"
 #include "common/json.h"
 #include "common/log.h"
 #include "common/units.h"
@@ -129,7 +128,6 @@ static void begin(struct sw_switch *sw)
 				.schedule = &s};
 
 	tell(sw, &s, "begins", NULL);
-	BG_FAILPOINT("switch.schedule.begin");
 	sw_run_start(sw, &rq);
 }
 

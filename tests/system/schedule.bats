@@ -47,12 +47,12 @@ scheduled() { bg_ctl switch "$@" --json | jq -er .id; }
 	assert_match schedule "$(bg_ctl schedule)" 'nothing is scheduled'
 }
 
-@test "killed when it begins, bg-switchd carries it out once after all" {
+@test "killed when it has begun, before the intent: carried out once after all" {
 	local to before id
 	to=$(idle_color)
 	before=$(epoch)
 	bg_stop switchd
-	BG_FAIL="switch.schedule.begin=once-kill:$BATS_TEST_TMPDIR/begun" bg_start_switchd
+	BG_FAIL="switch.intent.before=once-kill:$BATS_TEST_TMPDIR/begun" bg_start_switchd
 	await 20 bg_one_active
 	id=$(scheduled "$to" --in 1s)
 	await 10 bg_gone switchd
