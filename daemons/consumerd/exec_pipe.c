@@ -78,6 +78,7 @@ static void lost_end(void *arg)
 {
 	exec_x.lost_due = false;
 	con_lost_end(arg);
+	room_again(); /* they have made some */
 }
 
 static void lost_end_later(struct con *c)

@@ -656,6 +656,23 @@ static void what_was_taken_away_is_not_written(void **state)
 	assert_in_range(w.c.records_total, 200, 200 + known / 2 + 1);
 }
 
+/* The room that they leave is for the others. */
+static void what_was_taken_away_leaves_room(void **state)
+{
+	(void)state;
+	begin("echo", "max-in-flight = 10");
+	UNTIL(exec_child_ready(&exec_x.child));
+	feed(0, 20);
+	w.c.held = true; /* before the turn is over, and with it the write */
+	feed(1, 5);
+	UNTIL(bg_timer_pending(exec_x.again));
+	con_part_take_away(&w.c.parts, part(0));
+	w.c.held = false;
+	con_dispatch_all(&w.c);
+	UNTIL(part(1)->acked == 5);
+	assert_int_equal(w.c.records_total, 5);
+}
+
 static void what_is_refused_stops_its_partition(void **state)
 {
 	(void)state;
@@ -878,6 +895,7 @@ int main(int argc, char **argv)
 		TEST(cut_off_nothing_is_given_again),
 		TEST(held_nothing_is_written),
 		TEST(what_was_taken_away_is_not_written),
+		TEST(what_was_taken_away_leaves_room),
 		TEST(what_is_refused_stops_its_partition),
 		TEST(a_refused_one_does_not_hold_up_a_drain),
 		TEST(a_dead_one_does_not_hold_up_a_drain),
