@@ -18,7 +18,7 @@ struct sw_rebuild {
 
 int sw_rebuild_choose(const struct sw_switch *sw, const char **ret_why)
 {
-	size_t active[2] = {0, 0};
+	size_t active[2] = {0, 0}, fenced[2] = {0, 0};
 
 	for (size_t k = 0; k < sw->n_inst; k++) {
 		const struct sw_inst *i = &sw->inst[k];
@@ -27,9 +27,12 @@ int sw_rebuild_choose(const struct sw_switch *sw, const char **ret_why)
 			*ret_why = "the record of truth is gone, and not every instance has said its state";
 			return SW_NO_COLOR;
 		}
-		active[i->color] +=
-			i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING || i->state == SW_I_FENCED;
+		active[i->color] += i->state == SW_I_ACTIVE || i->state == SW_I_DRAINING;
+		fenced[i->color] += i->state == SW_I_FENCED;
 	}
+	/* Whoever is FENCED was active; beside a colour that works it is the one that was taken over. */
+	if (!active[0] && !active[1])
+		memcpy(active, fenced, sizeof(active));
 	if (active[0] && active[1]) {
 		*ret_why =
 			"the record of truth is gone, and both colours say they are active: pause one, then `bgctl init`";

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "switchd/history.h"
+#include "switchd/rebuild.h"
 #include "switchd/reconcile.h"
 #include "switchd_fake.h"
 
@@ -371,6 +372,23 @@ static void an_aborted_init_pauses_what_it_started(void **state)
 	f->sw->inst[2].state = SW_I_PAUSED;
 }
 
+/* The record is lost after a takeover: whoever is FENCED beside a colour that works is the one that was taken over. */
+static void adoption_sees_who_was_taken_over(void **state)
+{
+	struct fake *f = *state;
+	struct sw_inst *i = f->sw->inst;
+	const char *why = NULL;
+
+	i[0].state = SW_I_FENCED;
+	i[2].state = SW_I_ACTIVE;
+	assert_int_equal(sw_rebuild_choose(f->sw, &why), BG_GREEN);
+	/* Where nobody works, it tells which colour was active. */
+	i[2].state = SW_I_PAUSED;
+	assert_int_equal(sw_rebuild_choose(f->sw, &why), BG_BLUE);
+	i[2].state = SW_I_FENCED;
+	assert_int_equal(sw_rebuild_choose(f->sw, &why), SW_NO_COLOR);
+}
+
 static void refused_ones_are_tried_again(void **state)
 {
 	struct fake *f = *state;
@@ -433,6 +451,7 @@ int main(void)
 		T(one_out_of_range_does_not_either),
 		T(nobody_in_range_needs_a_person),
 		T(an_aborted_init_pauses_what_it_started),
+		T(adoption_sees_who_was_taken_over),
 		T(refused_ones_are_tried_again),
 		T(verifying_that_is_repeated_slows_down_and_writes_once),
 		T(fenced_ones_are_given_a_newer_epoch),
