@@ -193,6 +193,27 @@ static void test_tail(void **state)
 	assert_string_equal(stand_in_query("GET", "/v1/events"), "limit= since=");
 }
 
+static void test_tail_of_plans(void **state)
+{
+	(void)state;
+	stand_in_stream(
+		EVENT("5", "freeze",
+		      "\"frozen\":true,\"freeze\":{\"until\":null,\"window\":null,\"by\":\"bob\",\"reason\":\"a\\u001b[2Jsale\"}")
+			EVENT("6", "freeze", "\"frozen\":false,\"freeze\":null") EVENT(
+				"7", "schedule",
+				"\"what\":\"dropped\",\"why\":\"the epoch is 9\",\"schedule\":{\"to\":\"green\","
+				"\"at\":\"2026-11-25T02:00:00.000Z\",\"by\":\"alice\",\"reason\":null}"),
+		true);
+	_cleanup_run_ struct run r = bgctl(stand_in_url(), "-s orders tail --limit 3");
+	expect(&r, 0, NULL);
+	assert_string_equal(
+		r.out,
+		"11-24 17:01:02.345  orders  frozen until `bgctl thaw`, by bob: a?[2Jsale\n"
+		"11-24 17:01:02.345  orders  no longer frozen\n"
+		"11-24 17:01:02.345  orders  schedule dropped: to green at 11-25 02:00:00 UTC, by alice\n"
+		"  the epoch is 9\n");
+}
+
 static void test_tail_json(void **state)
 {
 	struct json_object *o = NULL;
@@ -422,6 +443,7 @@ int main(void)
 		cmocka_unit_test(test_sse),
 		cmocka_unit_test(test_sse_limits),
 		TEST(test_tail),
+		TEST(test_tail_of_plans),
 		TEST(test_tail_json),
 		TEST(test_tail_reconnects),
 		TEST(test_tail_ends_by_signals),

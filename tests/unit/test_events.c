@@ -15,6 +15,7 @@
 #include "raw_client.h"
 #include "switchd/api.h"
 #include "switchd/events.h"
+#include "switchd/schedule.h"
 #include "switchd/stream.h"
 #include "switchd_fake.h"
 
@@ -411,6 +412,34 @@ static void instances_holds_and_troubles(void **state)
 	assert_null(strstr(first + 20, "both are active"));
 }
 
+/* A freeze is told when it begins and when it is over; a schedule when it cannot begin, with the reason. */
+static void freezes_and_schedules(void **state)
+{
+	struct world *w = *state;
+	struct sw_switch *sw = w->f->sw;
+	int64_t now = bg_real_us();
+
+	fake_active(w->f, BG_BLUE, 4);
+	listen_to(w, "", "", ": bg-switchd");
+	sw->rec.freeze = (struct sw_freeze){now, now + 2000000, "bob", "sale"};
+	sw_schedule_tick(sw, now);
+	sw_schedule_tick(sw, now + 1999999); /* once */
+	sw_schedule_tick(sw, now + 2000000);
+	sw->rec.schedule = (struct sw_schedule){
+		.id = "abc", .at_us = now, .to = BG_GREEN, .expect_epoch = 3, .by = "alice"};
+	sw_schedule_tick(sw, now + 2000000);
+	assert_true(raw_wait(&w->c, "\"what\":\"dropped\"", 2000));
+	const char *frozen = strstr(w->c.in.s, "\"frozen\":true");
+	const char *thawed = strstr(w->c.in.s, "\"frozen\":false");
+	assert_non_null(strstr(w->c.in.s, "event: freeze\n"));
+	assert_non_null(frozen);
+	assert_non_null(strstr(frozen, "\"by\":\"bob\",\"reason\":\"sale\""));
+	assert_null(strstr(frozen + 1, "\"frozen\":true"));
+	assert_true(thawed > frozen);
+	assert_non_null(strstr(w->c.in.s, "event: schedule\n"));
+	assert_non_null(strstr(w->c.in.s, "\"why\":\"the epoch is 4, and was 3 when it was scheduled\""));
+}
+
 /* A thousand changes in one turn: told in order, a few a turn, and a stop tells what is left. */
 static void many_at_once(void **state)
 {
@@ -484,17 +513,12 @@ int main(void)
 #define P(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 #define W(f) cmocka_unit_test_setup_teardown(f, world_up, world_down)
 	const struct CMUnitTest tests[] = {
-		P(told_as_it_happens),
-		P(replayed_from_the_ring),
-		P(slow_follower_is_let_go),
-		P(stuck_follower_is_let_go),
-		P(followers_are_counted),
-		P(a_stop_is_said),
-		W(a_switch_is_told_in_order),
-		W(instances_holds_and_troubles),
-		W(many_at_once),
-		W(a_huge_end_is_cut),
-		W(asked_for_wrongly),
+		P(told_as_it_happens),        P(replayed_from_the_ring),
+		P(slow_follower_is_let_go),   P(stuck_follower_is_let_go),
+		P(followers_are_counted),     P(a_stop_is_said),
+		W(a_switch_is_told_in_order), W(instances_holds_and_troubles),
+		W(freezes_and_schedules),     W(many_at_once),
+		W(a_huge_end_is_cut),         W(asked_for_wrongly),
 	};
 
 	bg_log_init("test", "logfmt", BG_ERROR);

@@ -19,10 +19,15 @@ struct out_table {
 	size_t count, cap;
 };
 
+static void clean(FILE *f, const char *s, size_t n)
+{
+	for (; n > 0; s++, n--)
+		fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
+}
+
 void out_clean(FILE *f, const char *s)
 {
-	for (; *s; s++)
-		fputc((unsigned char)*s < 0x20 || *s == 0x7f ? '?' : *s, f);
+	clean(f, s, strlen(s));
 }
 
 struct out_table *out_table_new(const char *const *titles, int n, int flex)
@@ -151,7 +156,7 @@ void out_wrapped(FILE *f, const char *text, int first, int indent)
 
 		while (at > 0 && text[at] != ' ')
 			at--;
-		fwrite(text, 1, at ? at : cut, f);
+		clean(f, text, at ? at : cut);
 		text += at ? at + 1 : cut;
 		if (!*text)
 			break;
@@ -159,7 +164,7 @@ void out_wrapped(FILE *f, const char *text, int first, int indent)
 		blanks(f, indent);
 		room = OUT_WIDTH - indent;
 	}
-	fputs(text, f);
+	out_clean(f, text);
 }
 
 static void print_cell(const struct out_table *t, struct ctl *c, const char *s, int i, const int *w, int at)
