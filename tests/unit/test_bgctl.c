@@ -768,7 +768,8 @@ static void test_local_times(void **state)
 	expect(&day, 0, NULL);
 	assert_non_null(strstr(stand_in_body("POST", ORDERS "/switch"), "2027-07-04T06:30:00.000Z"));
 	_cleanup_run_ struct run skipped = bgctl(stand_in_url(), "switch green --at 2027-03-14_02:30");
-	expect(&skipped, 2, "\"2027-03-14 02:30\" is no value for --at"); /* the clock is put forward */
+	expect(&skipped, 2,
+	       "\"2027-03-14 02:30\" is no value for --at\n  expected: 02:00"); /* the clock is put forward */
 	/* The next such time is within a day, and is that on the clock. */
 	_cleanup_run_ struct run next = bgctl(stand_in_url(), "switch green --at 12:34");
 	expect(&next, 0, NULL);

@@ -268,6 +268,12 @@ static const char *wants(int opt)
 		return "a whole number";
 	case V_INTERVAL:
 		return "100 ms to 1 h, with its unit";
+	case V_AT:
+	case V_UNTIL:
+		return "02:00, \"2026-11-25 02:00\" or 2026-11-25T02:00:00Z";
+	case V_IN:
+	case V_FOR:
+		return "a time with its unit, as 45 s, 90m or 2 d";
 	default:
 		return "not empty";
 	}
