@@ -136,11 +136,13 @@ bg_names() {
 		[ ! -e "$f" ] || basename "$f" .pid
 	done
 }
-# Stopped; and whoever ended before must have ended well too.
+# Stopped, the throw-away broker last, for the others still have to send and commit; and whoever ended before must
+# have ended well too.
 bg_stop_all() {
 	local names rc=0
-	mapfile -t names < <(bg_names)
+	mapfile -t names < <(bg_names | grep -vx devbroker)
 	[ ${#names[@]} -eq 0 ] || bg_end "${names[@]}" || rc=1
+	[ ! -e "$BG_DIR/run/devbroker.pid" ] || bg_end devbroker || rc=1
 	[ ! -e "$BG_DIR/run/ends" ] || bg_ended_well <"$BG_DIR/run/ends" || rc=1
 	bg_no_reports || rc=1
 	return "$rc"
