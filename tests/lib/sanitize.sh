@@ -9,8 +9,8 @@ set -euo pipefail
 BG_VALGRIND=(test_conf test_json test_statefile test_offsets test_units)
 # Unit tests under ThreadSanitizer: those that have threads. (Not test_daemon: it holds signals back until the next
 # call that it watches, so one that comes just before epoll_wait waits for ever.)
-BG_TSAN=(test_worker test_loop test_log test_kafka_queue test_kafka_aux test_engine test_consumer_mock test_switch_run
-	test_store_file test_http_server)
+BG_TSAN=(test_worker test_loop test_log test_kafka_queue test_kafka_aux test_engine test_consumer_mock
+	test_consumer_seats test_switch_run test_store_file test_http_server)
 
 # `mixed_build NAME FROM PROGRAM…`: everything of the plain build, but these programs of the build FROM.
 mixed_build() {
