@@ -38,3 +38,7 @@ UNIT_TESTS_CONSUMERD += tests/unit/test_loss
 tests_unit_test_loss_SOURCES = tests/unit/test_loss.c
 tests_unit_test_loss_CFLAGS = $(UNIT_CFLAGS)
 tests_unit_test_loss_LDADD = libconsumerd.a $(UNIT_LIBS)
+UNIT_TESTS_CONSUMERD += tests/unit/test_pressure
+tests_unit_test_pressure_SOURCES = tests/unit/test_pressure.c tests/unit/consumer_fixture.c tests/unit/consumer_fixture.h
+tests_unit_test_pressure_CFLAGS = $(UNIT_CFLAGS)
+tests_unit_test_pressure_LDADD = $(UNIT_LIBS)
