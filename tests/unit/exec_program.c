@@ -256,6 +256,70 @@ static int family(const char *file)
 	return 0;
 }
 
+/*
+ * Anything that is allowed, by dice: answers in any order, again, in error, late, in pieces; or it dies. What it says to
+ * be done it has written down before, "PARTITION OFFSET" a line: more than that nobody may believe to be done.
+ */
+struct todo {
+	unsigned long long n;
+	int partition;
+	long long offset;
+};
+
+static void mad_answer(int fd, const struct todo *t)
+{
+	char text[128];
+	int len, r = rand() % 1000;
+
+	if (r == 0)
+		exit(5);
+	if (r < 10) {
+		say("{\"n\":%llu,\"ok\":false,\"error\":\"dice\"}\n", t->n);
+		return;
+	}
+	len = snprintf(text, sizeof text, "%d %lld\n", t->partition, t->offset);
+	if (write(fd, text, (size_t)len) != len)
+		exit(94);
+	for (int i = 0; i < (r < 15 ? 2 : 1); i++)
+		say("{\"n\":%llu,\"ok\":true}\n", t->n);
+	if (r > 995)
+		usleep(20000);
+}
+
+static int mad(const char *file)
+{
+	static struct todo todo[1 << 16];
+	int n = 0, fd = open(file, O_CREAT | O_APPEND | O_WRONLY, 0600);
+	struct pollfd p = {.fd = 0, .events = POLLIN};
+	size_t len = 0;
+	ssize_t got = 1;
+
+	srand((unsigned)getpid());
+	while (got > 0 || n) {
+		char *at = line, *nl;
+
+		if (poll(&p, 1, n ? 0 : 100) > 0 && got > 0) {
+			got = read(0, line + len, sizeof line - len);
+			len += got > 0 ? (size_t)got : 0;
+		}
+		for (; (nl = memchr(at, '\n', len - (size_t)(at - line))); at = nl + 1) {
+			*nl = '\0';
+			todo[n].partition = atoi(strstr(at, "\"partition\":") + 12);
+			todo[n].offset = atoll(strstr(at, "\"offset\":") + 9);
+			todo[n++].n = strtoull(strchr(at, ':') + 1, NULL, 10);
+		}
+		len -= (size_t)(at - line);
+		memmove(line, at, len);
+		for (int i = n ? rand() % n + 1 : 0; i; i--) {
+			int k = rand() % n;
+
+			mad_answer(fd, &todo[k]);
+			todo[k] = todo[--n];
+		}
+	}
+	return 0;
+}
+
 int exec_program(int argc, char **argv)
 {
 	const char *mode = argc > 2 ? argv[2] : "", *more = argc > 3 ? argv[3] : "";
@@ -279,6 +343,8 @@ int exec_program(int argc, char **argv)
 		return note(more);
 	if (!strcmp(mode, "wrong"))
 		return wrong(more);
+	if (!strcmp(mode, "mad"))
+		return mad(more);
 	if (!strcmp(mode, "retry"))
 		return with_errors("");
 	if (!strcmp(mode, "refuse"))
