@@ -92,6 +92,7 @@ void doc_clock(struct doctor *d);
 
 void doc_record(struct doctor *d);
 void doc_running(struct doctor *d);
+void doc_freeze(struct doctor *d);
 void doc_hold(struct doctor *d);
 void doc_reachable(struct doctor *d);
 void doc_states(struct doctor *d);

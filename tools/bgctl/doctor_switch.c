@@ -111,6 +111,20 @@ void doc_hold(struct doctor *d)
 		doc_say(d, DOC_WARN, "switches are refused, rollbacks too", "bgctl release", "it is held");
 }
 
+/* One without an end is easily forgotten; a window, or one that ends, is a plan. */
+void doc_freeze(struct doctor *d)
+{
+	struct json_object *f = bg_json_get(d->sw, "freeze");
+
+	if (f && !bg_json_get(f, "until"))
+		doc_say(d, DOC_WARN, "no switch begins but with --force; rollbacks do",
+			bg_json_get(f, "window")
+				? "shorten the windows `freeze` in switchd.ini; bg-switchd -t"
+				: "bgctl thaw",
+			"it is frozen without an end, by %s: %s", bg_json_str(f, "by", "windows"),
+			bg_json_str(f, "reason", bg_json_str(f, "window", "")));
+}
+
 void doc_last(struct doctor *d)
 {
 	struct json_object *last = bg_json_get(d->sw, "last");

@@ -16,6 +16,7 @@ const struct doc_check doc_checks[] = {
 	{"record", DOC_SWITCH, doc_record, "there is one, and it is clear"},
 	{"running", DOC_SWITCH, doc_running, "nothing is under way"},
 	{"hold", DOC_SWITCH, doc_hold, "it is not held"},
+	{"freeze", DOC_SWITCH, doc_freeze, "it is not frozen without an end"},
 	{"reachable", DOC_SWITCH, doc_reachable, "every instance answers"},
 	{"states", DOC_SWITCH, doc_states, "every instance that answers is as it should be"},
 	{"one-colour", DOC_SWITCH, doc_both_active, "one colour works, and nobody is counted twice"},
