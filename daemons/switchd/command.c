@@ -114,8 +114,14 @@ static void refuse_busy(struct bg_http_req *req, const struct sw_switch *sw)
 	bg_json_add_str(more, "id", sw->run->id);
 	bg_json_add_str(more, "phase", sw_phase_name(sw->state));
 	bg_json_add_int(more, "epoch", sw->run->epoch);
-	snprintf(msg, sizeof(msg), "a %s to %s is under way (%s, id %s)", sw_kind_name(sw->run->kind),
-		 sw_color_name(sw->run->to), sw_phase_name(sw->state), sw->run->id);
+	if (sw_run_asserts(sw->run))
+		snprintf(msg, sizeof(msg), "%s is active, and being brought to epoch %lld (%s, id %s)",
+			 sw_color_name(sw->run->to), (long long)sw->run->epoch, sw_phase_name(sw->state),
+			 sw->run->id);
+	else
+		snprintf(msg, sizeof(msg), "%s %s to %s is under way (%s, id %s)",
+			 sw->run->kind == SW_KIND_INIT ? "an" : "a", sw_kind_name(sw->run->kind),
+			 sw_color_name(sw->run->to), sw_phase_name(sw->state), sw->run->id);
 	bg_http_error_json(req, 409, "busy", msg, more);
 }
 

@@ -487,6 +487,10 @@ static void an_assertion_cannot_be_aborted(void **state)
 	if (!strstr(bg_json_str(w->json, "message", ""), "blue is active, and only brought to epoch 7") ||
 	    !strstr(bg_json_str(w->json, "message", ""), "green does not answer"))
 		fail_msg("%s", bg_json_str(w->json, "message", ""));
+	req(w, "POST", ORDERS "/switch", "{\"to\":\"green\"}", 409);
+	word_is(w, "busy");
+	assert_non_null(
+		strstr(bg_json_str(w->json, "message", ""), "blue is active, and being brought to epoch 7"));
 	fake_all_well(w->f, SW_SOAKING);
 }
 

@@ -69,6 +69,7 @@ struct world {
 	int64_t next[PARTS], may_repeat[PARTS]; /* below may_repeat: not committed by one that was killed */
 	struct command late[LATE];
 	struct known_call call[FAKE_CALLS];
+	int dead;     /* the node that does not come back when it is calm; -1: all do */
 	int owner[2]; /* takeover, of each static id: a node, FENCER + a seat, -1: nobody */
 	bool seat_joined[FAKE_SEATS];
 	int64_t clock_us;
@@ -728,7 +729,7 @@ static void accidents(struct world *w)
 		if (w->owner[o] == FENCER + FAKE_SEATS && chance_of(w, 20) == 0)
 			w->owner[o] = -1;
 	for (size_t k = 0; k < NODES; k++)
-		if (!w->node[k].up && (w->calm || chance_of(w, 10) == 0))
+		if (!w->node[k].up && !(w->calm && (int)k == w->dead) && (w->calm || chance_of(w, 10) == 0))
 			w->node[k].up = true;
 	if (chance(w, 10))
 		w->f->fail_records = 1;
@@ -769,17 +770,33 @@ static void step(struct world *w)
 
 /* ---- a seed */
 
-static bool whole(const struct world *w)
+/*
+ * At rest. Or as good as: from works, and the way back, or a re-assertion, only lacks the word of the one that is dead.
+ */
+static bool settled(const struct world *w)
 {
 	const struct sw_switch *sw = w->f->sw;
 
-	if ((sw->state != SW_IDLE && sw->state != SW_SOAKING) || sw->stored_revision != sw->rec.revision)
+	if (sw->state == SW_IDLE || sw->state == SW_SOAKING)
+		return sw->stored_revision == sw->rec.revision;
+	return w->dead >= 0 && (int)color_of((size_t)w->dead) != sw->rec.active &&
+	       (sw->state == SW_BACK_PAUSING || (sw->run && sw_run_asserts(sw->run)));
+}
+
+static bool whole(const struct world *w)
+{
+	const struct sw_switch *sw = w->f->sw;
+	bool rest = sw->state == SW_IDLE || sw->state == SW_SOAKING;
+
+	if (!settled(w))
 		return false;
 	for (size_t k = 0; k < NODES; k++) {
 		const struct node *n = &w->node[k];
 		bool active = (int)color_of(k) == sw->rec.active;
 
-		if ((n->state == SW_I_ACTIVE) != active || n->accepted != sw->rec.epoch)
+		if ((int)k == w->dead)
+			continue;
+		if ((n->state == SW_I_ACTIVE) != active || (rest && n->accepted != sw->rec.epoch))
 			return false;
 	}
 	return true;
@@ -790,6 +807,7 @@ static void storm(unsigned seed, bool takeover)
 	struct world w = {.seed = seed * 2654435761u + 1,
 			  .force = seed % 4,
 			  .takeover = takeover,
+			  .dead = takeover && seed % 3 == 0 ? (int)(seed / 3 % NODES) : -1,
 			  .eager = seed / 4 % 2,
 			  .owner = {0, 1},
 			  .clock_us = INT64_C(1000000000)};
@@ -817,6 +835,8 @@ static void storm(unsigned seed, bool takeover)
 	}
 	for (int i = 0; i < STEPS; i++)
 		step(&w);
+	if (w.dead >= 0)
+		kill_node(&w, (size_t)w.dead);
 	w.calm = true;
 	trace(&w, "calm, in %s", sw_state_name(w.f->sw->state));
 	while (!whole(&w) && n++ < CALM)
