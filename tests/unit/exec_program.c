@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The child of test_exec_handler.c: one program, each of its habits a mode. */
+/* The child of the tests over exec_world.h: one program, each of its habits a mode. */
 #include "config.h"
 
 #include <endian.h>

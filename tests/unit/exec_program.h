@@ -2,7 +2,7 @@
 #ifndef BG_TESTS_EXEC_PROGRAM_H
 #define BG_TESTS_EXEC_PROGRAM_H
 
-/* `test_exec_handler child MODE [MORE]`. */
+/* `PROGRAM child MODE [MORE]`, of the tests over exec_world.h. */
 int exec_program(int argc, char **argv);
 
 #endif
