@@ -22,17 +22,20 @@ growth_switches() {
 	done
 }
 
-# `NAME KIB DESCRIPTORS` a line: anonymous memory, the least of some samples, for a switch has just ended.
+# `growth_sample SWITCHES`: `NAME KIB DESCRIPTORS` a line: the least of a sample after each of so many switches.
+# Least, for memory goes up and down: bg-switchd changes its Kafka handle every now and then, and has two meanwhile.
 growth_sample() {
-	local name pid kb min i
-	for name in $(bg_names); do
-		pid=$(bg_pid "$name")
-		min=
-		for i in 1 2 3 4 5; do
+	local name pid kb i
+	local -A least=() fds=()
+	for ((i = 0; i < $1; i++)); do
+		growth_switches 1
+		for name in $(bg_names); do
+			pid=$(bg_pid "$name")
 			kb=$(awk '/^RssAnon:/ {print $2}' "/proc/$pid/status")
-			[ -n "$min" ] && [ "$min" -le "$kb" ] || min=$kb
-			[ "$i" = 5 ] || sleep 0.1
+			[ "${least[$name]:-$kb}" -lt "$kb" ] || least[$name]=$kb
+			kb=$(find "/proc/$pid/fd" -mindepth 1 | wc -l)
+			[ "${fds[$name]:-$kb}" -lt "$kb" ] || fds[$name]=$kb
 		done
-		echo "$name $min $(find "/proc/$pid/fd" -mindepth 1 | wc -l)"
 	done
+	for name in $(bg_names); do echo "$name ${least[$name]} ${fds[$name]}"; done
 }
