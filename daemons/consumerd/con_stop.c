@@ -64,9 +64,13 @@ static void too_long(void *arg)
 	struct con *c = arg;
 
 	if (!leaving) {
-		bg_log(BG_WARN, "stopping",
-		       "%d records are still in the handler: they will be given again elsewhere",
-		       c->parts.in_flight);
+		if (c->parts.in_flight)
+			bg_log(BG_WARN, "stopping",
+			       "%d records are still in the handler: they will be given again elsewhere",
+			       c->parts.in_flight);
+		else
+			bg_log(BG_WARN, "stopping",
+			       "the broker has not confirmed the last commit: what was done since the one before may be given again elsewhere");
 		con_faults_abandon(c);
 		if (c->handler->abandon)
 			c->handler->abandon(c);

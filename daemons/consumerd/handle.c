@@ -189,3 +189,14 @@ void con_source_reap(struct con *c)
 		bg_kafka_destroy(c->worker, strip(h), false, NULL, NULL);
 	}
 }
+
+void con_handle_forget_old(struct con *c)
+{
+	while (c->source->old) {
+		struct con_handle *h = c->source->old;
+
+		c->source->old = h->next;
+		if (!h->busy) /* else the worker's answer still looks at it */
+			strip(h);
+	}
+}

@@ -343,6 +343,7 @@ void con_source_free(struct con *c)
 		return;
 	con_probe_free(c);
 	con_spare_free(c);
+	con_handle_forget_old(c);
 	for (size_t i = 0; i < c->source->n; i++) {
 		bg_timer_free(c->source->seats[i].replace_timer);
 		con_commit_free(c->source->seats[i].commits);

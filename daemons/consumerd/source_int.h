@@ -74,6 +74,9 @@ void con_handle_assigned(struct con *c, const rd_kafka_t *rk);
 void con_handle_leave(struct con *c, struct con_handle *h, bool close_first, void (*done)(void *arg),
 		      void *arg);
 
+/* At the end: those that were replaced and could not be destroyed; the process ends, and they with it. */
+void con_handle_forget_old(struct con *c);
+
 /* ---- source.c ---- */
 
 /* Called by handle.c: the queue has something; arg is the con_handle. */
