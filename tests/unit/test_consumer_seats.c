@@ -114,6 +114,20 @@ static void cut_off_it_hands_out_nothing(void **state)
 	assert_true(await("records_total", all, 20));
 }
 
+static bool log_says(const char *text)
+{
+	_cleanup_free_ char *path = bg_xasprintf("%s/log", w.dir);
+	FILE *f = fopen(path, "r");
+	char line[1024];
+	bool found = false;
+
+	assert_non_null(f);
+	while (!found && fgets(line, sizeof line, f))
+		found = strstr(line, text) != NULL;
+	fclose(f);
+	return found;
+}
+
 /* Whatever stall-guard is: after the fence-grace (heartbeat and 500 ms) nobody hands out anything unasked. */
 static void frozen_for_longer_than_a_heartbeat_it_asks_first(void **state)
 {
@@ -126,7 +140,8 @@ static void frozen_for_longer_than_a_heartbeat_it_asks_first(void **state)
 	kill(w.pid, SIGCONT);
 	produce(2);
 	assert_true(await("records_total", all, 10));
-	assert_non_null(strstr(word("last_error"), "the loop stood still for"));
+	assert_true(
+		log_says("ev=stall msg=\"the loop stood still for")); /* the last error may be a later one */
 }
 
 /* The proof is of every seat: the one whose commit fails first is waited for. */
