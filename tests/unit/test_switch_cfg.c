@@ -59,6 +59,41 @@ static void what_is_right(void **state)
 	bg_conf_free(c);
 }
 
+/* What is judged while it soaks: on without a word, each rule can be changed and switched off, by a reload too. */
+static void what_is_judged_in_the_soak(void **state)
+{
+	_cleanup_buf_ struct bg_buf errs = {0};
+	struct bg_conf *c = NULL;
+	struct sw_cfg *cfg = NULL, *fresh = NULL;
+
+	(void)state;
+	assert_int_equal(load(HEAD REST, &c, &errs), 0);
+	assert_int_equal(sw_cfg_new(c, "orders", &cfg, NULL), 0);
+	bg_conf_free(c);
+	assert_true(cfg->auto_rollback);
+	assert_int_equal(cfg->soak_gone_us, 30000000);
+	assert_int_equal(cfg->soak_no_progress_us, 30000000);
+	assert_int_equal(cfg->soak_lag_growing_us, 30000000);
+	assert_int_equal(cfg->soak_max_lag, 0);
+	assert_true(cfg->soak_max_error_rate > 9.99 && cfg->soak_max_error_rate < 10.01);
+	assert_int_equal(load(HEAD REST
+			      "auto-rollback = no\nsoak-gone = 0 s\nsoak-no-progress = 100 ms\n"
+			      "soak-lag-growing = 4 s\nsoak-max-lag = 7\nsoak-max-error-rate = 2.5\n",
+			      &c, &errs),
+			 0);
+	assert_int_equal(sw_cfg_new(c, "orders", &fresh, NULL), 0);
+	bg_conf_free(c);
+	sw_cfg_reload(cfg, fresh);
+	assert_false(cfg->auto_rollback);
+	assert_int_equal(cfg->soak_gone_us, 0);
+	assert_int_equal(cfg->soak_no_progress_us, 100000);
+	assert_int_equal(cfg->soak_lag_growing_us, 4000000);
+	assert_int_equal(cfg->soak_max_lag, 7);
+	assert_true(cfg->soak_max_error_rate > 2.49 && cfg->soak_max_error_rate < 2.51);
+	sw_cfg_free(cfg);
+	sw_cfg_free(fresh);
+}
+
 static void expect(const char *text, const char *place, const char *what)
 {
 	_cleanup_buf_ struct bg_buf errs = {0};
@@ -95,6 +130,10 @@ static void what_is_wrong_is_said_with_its_place(void **state)
 	       "\"Europe/Berln\" is no time zone");
 	expect(HEAD REST "schedule-late = 0 s\n", "t.ini:9: [switch:orders] schedule-late", "1 s");
 	expect(HEAD REST "drain-timeout = 2 min\n", "t.ini:9", "1 min");
+	expect(HEAD REST "soak-gone = 3\n", "t.ini:9: [switch:orders] soak-gone", "unit");
+	expect(HEAD REST "soak-max-error-rate = 101\n", "t.ini:9: [switch:orders] soak-max-error-rate",
+	       "100");
+	expect(HEAD REST "auto-rollback = perhaps\n", "t.ini:9: [switch:orders] auto-rollback", "yes");
 	expect(HEAD REST "drain-timout = 2 s\n", "t.ini:9", "drain-timeout");
 	expect(HEAD
 	       "topics = orders\nblue-group = b\ngreen-group = b\nblue-endpoint = http://h:1\ngreen-endpoint = http://h:2\n",
@@ -235,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_right),
+		cmocka_unit_test(what_is_judged_in_the_soak),
 		cmocka_unit_test(what_is_wrong_is_said_with_its_place),
 		cmocka_unit_test(one_group_for_c_two_for_d),
 		cmocka_unit_test(endpoints),
