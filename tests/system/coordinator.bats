@@ -47,7 +47,7 @@ replicas_whole() { bg_post switch "{\"to\":\"$(idle_color)\",\"dry_run\":true}" 
 	bg_fault "$a-0" hang '{"hang":true}'
 	bg_post switch "{\"to\":\"$(other_of "$a")\"}"
 	assert_http 202
-	await 5 bg_switch_is .phase PAUSING
+	await 20 bg_is "$a-0" DRAINING
 	kafka_kill "$BG_BROKERS" "$c"
 	bg_fault "$a-0" hang '{"hang":false}'
 	await 60 bg_one_active

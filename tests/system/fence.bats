@@ -130,10 +130,11 @@ path_ms() { jq '(.resume.answered_us - .pause.sent_us) / 1000 | floor' <<<"$HTTP
 
 @test "one instance of from is killed in the middle of the switch" {
 	make_active blue
-	hold_one blue-0 600
+	bg_fault blue-0 hang '{"hang":true}'
+	await 20 one_in_handler blue-0
 	bg_post switch '{"to":"green"}'
 	assert_http 202
-	await 5 bg_switch_is .phase PAUSING
+	await 20 bg_is blue-0 DRAINING
 	bg_kill blue-0
 	await 20 bg_settled
 	assert_eq active "$(active)" green
@@ -164,11 +165,9 @@ went_active() { tail -n "+$(($2 + 1))" "$(ledger "$1")" | grep -q '"to":"ACTIVE"
 	local before
 	make_active blue
 	before=$(lines green-0)
-	hold_one blue-0 500
-	bg_post switch '{"to":"green"}'
-	assert_http 202
-	await 5 bg_switch_is .phase PAUSING
+	between green
 	bg_signal STOP green-1
+	bg_signal CONT switchd
 	await 10 went_active green-0 "$before"
 	await 20 bg_settled
 	assert_eq active "$(active)" blue

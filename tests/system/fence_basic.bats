@@ -14,13 +14,6 @@ fence_points() {
 	grep -rhoE 'BG_FAILPOINT\("[^"]+"\)' "$BG_SRC/daemons/switchd" | sed 's/.*"\(.*\)".*/\1/' | grep -E "$1" | sort -u
 }
 
-# `switchd_with ACTIONS`: a bg-switchd with these failpoints.
-switchd_with() {
-	bg_stop switchd
-	BG_FAIL=$1 bg_start_switchd
-	await 10 bg_one_active
-}
-
 # `dies_at FAILPOINT`: it kills itself there, once.
 dies_at() {
 	rm -f "$BG_DIR/died-$1"
@@ -52,10 +45,6 @@ whole_again() {
 	[ "$n" -ge 5 ]
 }
 
-# Between the pause of blue, which is proved, and the resume of green, bg-switchd stops itself: so nothing
-# depends on how long a pause takes.
-BETWEEN=switch.transfer.before=stop
-
 # Green is frozen when it is to be resumed: blue was paused, and is to have its ids back.
 hangs_on_the_way_back() {
 	bg_post switch '{"to":"green"}'
@@ -79,7 +68,6 @@ hangs_on_the_way_back() {
 	await 10 bg_works blue
 	bg_signal CONT green-0
 	await 20 bg_one_active
-	switchd_with ""
 }
 
 @test "kill -9 of bg-switchd while it fences on the way back" {

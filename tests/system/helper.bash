@@ -32,10 +32,31 @@ file_end() {
 }
 teardown_file() { file_end; }
 
+# `switchd_with ACTIONS`: a bg-switchd with these failpoints; heal ends it.
+switchd_with() {
+	bg_stop switchd
+	: >"$BG_DIR/failpoints"
+	BG_FAIL=$1 bg_start_switchd
+	await 10 bg_one_active
+}
+# Between the pause, which is proved, and the resume bg-switchd stops itself: so nothing depends on how long a pause
+# takes, or how fast the machine is. `between COLOR`: a switch to it has come that far; `bg_signal CONT switchd` goes on.
+BETWEEN=switch.transfer.before=stop
+between() {
+	switchd_with "$BETWEEN"
+	bg_post switch "{\"to\":\"$1\"}"
+	assert_http 202
+	await 20 bg_stopped switchd
+}
+
 # Everything runs, no fault is on, one colour is active.
 heal() {
 	local i
 	bg_env_load "$(file_dir)"
+	if [ -e "$BG_DIR/failpoints" ]; then
+		bg_stop switchd
+		rm -f "$BG_DIR/failpoints"
+	fi
 	for i in "${BG_INSTANCES[@]}"; do
 		bg_signal CONT "$i"
 		bg_alive "$i" || bg_start_consumer "$i"

@@ -165,15 +165,12 @@ group_empty() { kafka_admin "$BG_BOOTSTRAP" describe-group "$1" | grep -q 'membe
 }
 
 @test "rule 8: from the intent on, the record wants both colours PAUSED until the pause is proved" {
-	local seen
 	local a
 	a=$(active)
 	bg_fault "$a-0" hang '{"hang":true}'
 	bg_post switch "{\"to\":\"$(other_of "$a")\"}"
 	assert_http 202
-	await 5 bg_switch_is .phase PAUSING
-	seen=$(bg_switch_of '.record.desired | [.blue, .green] | unique | join(",")')
-	assert_eq desired "$seen" PAUSED
+	await 20 bg_switch_is '"\(.phase) \(.record.desired | [.blue, .green] | unique | join(","))"' 'PAUSING PAUSED'
 	bg_fault "$a-0" hang '{"hang":false}'
 	await 10 bg_one_active
 }

@@ -244,12 +244,9 @@ went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to"
 	local before
 	make_active blue
 	before=$(wc -l <"$BG_DIR/ledger/green-0.jsonl")
-	bg_fault blue-0 hang '{"hang":true}'
-	bg_post switch '{"to":"green"}'
-	assert_http 202
-	await 5 bg_switch_is .phase PAUSING
+	between green
 	bg_signal STOP green-1
-	bg_fault blue-0 hang '{"hang":false}'
+	bg_signal CONT switchd
 	await 10 went_active green-0 "$before"
 	await 10 bg_switch_is .phase ABORTING
 	bg_signal CONT green-1

@@ -102,12 +102,9 @@ went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to"
 	from=$(active)
 	to=$(other_of "$from")
 	before=$(wc -l <"$BG_DIR/ledger/$to-0.jsonl")
-	bg_fault "$from-0" hang '{"hang":true}'
-	bg_post switch "{\"to\":\"$to\"}"
-	assert_http 202
-	await 5 bg_switch_is .phase PAUSING
+	between "$to"
 	bg_kill "$to-2"
-	bg_fault "$from-0" hang '{"hang":false}'
+	bg_signal CONT switchd
 	await 10 went_active "$to-0" "$before"
 	await 10 bg_switch_is .phase ABORTING
 	bg_start_consumer "$to-2"

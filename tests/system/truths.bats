@@ -45,10 +45,9 @@ setup_file() {
 	local e
 	make_active blue
 	e=$(epoch)
-	bg_fault blue-0 processing-delay '{"delay_ms":600}'
+	switchd_with switch.pause.before=kill
 	bg_post switch '{"to":"green"}'
-	await 5 bg_switch_is .phase PAUSING
-	bg_kill switchd
+	await 20 bg_gone switchd
 	bg_start_switchd
 	await 20 bg_one_active
 	assert_eq active "$(active)" green
