@@ -45,22 +45,29 @@ void sw_identity_stranger(struct sw_switch *sw, enum bg_color c, const char *nam
 }
 
 /* Where whoever has the id of `i` is: a configured twin, or one that said hello by the same name. NULL: not known. */
-static const char *endpoint_of_usurper(const struct sw_switch *sw, const struct sw_inst *i, char *how,
-				       size_t size)
+static const char *endpoint_of_usurper(const struct sw_switch *sw, const struct sw_inst *i)
 {
 	const struct sw_inst *t = twin(sw, i);
 
-	how[0] = '\0';
-	if (t) {
-		snprintf(how, size, "; configured with the same one: %.60s (%.100s)", sw_inst_label(t),
-			 t->url);
+	if (t)
 		return t->url;
-	}
 	if (!sw->stranger[i->color].at_us || bg_now_us() - sw->stranger[i->color].at_us > STRANGER_US ||
 	    strcmp(sw->stranger[i->color].name, i->name) != 0)
 		return NULL;
-	snprintf(how, size, "; one at %.100s says that it is %.60s too", sw->stranger[i->color].url, i->name);
 	return sw->stranger[i->color].url;
+}
+
+/* The same for people, as the end of a sentence; nothing when it is not known. */
+static void say_endpoint(const struct sw_switch *sw, const struct sw_inst *i, char *buf, size_t size)
+{
+	const struct sw_inst *t = twin(sw, i);
+	const char *at = endpoint_of_usurper(sw, i);
+
+	buf[0] = '\0';
+	if (t)
+		snprintf(buf, size, "; configured with the same one: %.60s (%.100s)", sw_inst_label(t), at);
+	else if (at)
+		snprintf(buf, size, "; one at %.100s says that it is %.60s too", at, i->name);
 }
 
 static void forget(struct sw_inst *i, enum sw_usurper what)
@@ -144,7 +151,7 @@ bool sw_identity_trouble(const struct sw_switch *sw, char *buf, size_t size)
 
 		if (!sw_identity_lost(sw, i))
 			continue;
-		endpoint_of_usurper(sw, i, how, sizeof(how));
+		say_endpoint(sw, i, how, sizeof(how));
 		if (i->usurper == SW_USURPER_GONE)
 			snprintf(buf, size, "%.60s (%.100s) was fenced; whoever had its static id is gone",
 				 sw_inst_label(i), i->url);
@@ -164,12 +171,10 @@ struct json_object *sw_identity_json(const struct sw_switch *sw)
 	for (size_t k = 0; k < sw->n_inst; k++) {
 		const struct sw_inst *i = &sw->inst[k];
 		struct json_object *o, *u = NULL;
-		const char *at;
-		char how[256];
+		const char *at = endpoint_of_usurper(sw, i);
 
 		if (!sw_identity_lost(sw, i))
 			continue;
-		at = endpoint_of_usurper(sw, i, how, sizeof(how));
 		o = json_object_new_object();
 		bg_json_add_str(o, "instance", sw_inst_label(i));
 		bg_json_add_str(o, "url", i->url);
