@@ -4,23 +4,14 @@
 bats_require_minimum_version 1.5.0
 # alone: it measures time
 load helper
+load scenarios
 
 setup_file() {
 	BG_SWITCH_INI=$'drain-timeout = 3 s\nsoak = 2 s' file_env
 }
 
 @test "T-1: a switch to green under load" {
-	local before
-	make_active blue
-	before=$(epoch)
-	run --separate-stderr bg_ctl switch green --wait
-	echo "$output"
-	assert_eq "exit status" "$status" 0
-	assert_eq active "$(active)" green
-	[ "$(epoch)" -gt "$before" ]
-	bg_color_is green ACTIVE
-	bg_color_is blue PAUSED
-	await 5 bg_works green
+	scenario_under_load
 }
 
 @test "T-2: immediate rollback" {
@@ -34,15 +25,8 @@ setup_file() {
 	assert_eq kind "$(bg_last .kind)" rollback
 }
 
-lag_over() { [ "$(bg_lag)" -gt "$1" ]; }
-
 @test "T-3: a switch under lag loses nothing of the lag" {
-	make_active blue
-	bg_fault blue-0 processing-delay '{"delay_ms":5}'
-	bg_fault blue-1 processing-delay '{"delay_ms":5}'
-	await 20 lag_over 2000
-	switch_done green
-	await 20 bg_drained
+	scenario_under_lag
 }
 
 @test "a switch to the active colour is done at once, and nothing moves" {

@@ -4,6 +4,7 @@
 # the protocol's rules is different in takeover. What the broker did is read from outside.
 bats_require_minimum_version 1.5.0
 load helper
+load scenarios
 
 setup_file() {
 	BG_STRATEGY=C BG_KAFKA='session.timeout.ms = 10000' \
@@ -29,50 +30,39 @@ all_moved() {
 }
 
 @test "T-1: a switch to green under load: the same ids hold the same partitions, without a rebalance" {
-	local before shares generations
+	local shares generations
 	make_active blue
-	before=$(epoch)
 	shares=$(group_shares)
 	generations=$(group_generations)
-	run --separate-stderr bg_ctl switch green --wait
-	echo "$output"
-	assert_eq "exit status" "$status" 0
-	assert_eq active "$(active)" green
-	[ "$(epoch)" -gt "$before" ]
-	bg_color_is green ACTIVE
-	bg_color_is blue PAUSED
-	await 5 bg_works green
+	scenario_under_load
 	group_has 2
 	assert_eq "who holds what" "$(group_shares)" "$shares"
 	assert_eq "rebalances" "$(group_generations)" "$generations"
 }
 
+times_taken_over() { cat "$BG_DIR/log/$1"-?.log | grep -c 'was taken over'; }
+
+# When the old side had heard of it all the same, before the rollback was done, that round counts for nothing.
 @test "T-2: immediate rollback, before the old side's heartbeat has told it anything" {
-	local i from generations start
+	local i from generations told early=0
 	generations=$(group_generations)
-	for i in 1 2 3 4 5; do
+	for ((i = 0; i < 15 && early < 3; i++)); do
 		from=$(active)
-		start=$(now_ms)
+		told=$(times_taken_over "$from") || true
 		switch_done "$(other_of "$from")"
 		bg_post rollback '{}' '?wait=1'
 		assert_http 200
 		assert_eq "outcome of $HTTP_BODY" "$(jq -r .outcome <<<"$HTTP_BODY")" "done"
-		[ $(($(now_ms) - start)) -lt 3000 ] # heartbeat.interval.ms
+		[ "$(times_taken_over "$from")" != "$told" ] || early=$((early + 1))
 		assert_eq active "$(active)" "$from"
 		await 5 bg_works "$from"
 	done
+	assert_eq "rollbacks before the heartbeat" "$early" 3
 	assert_eq "rebalances" "$(group_generations)" "$generations"
 }
 
-lag_over() { [ "$(bg_lag)" -gt "$1" ]; }
-
 @test "T-3: a switch under lag loses nothing of the lag" {
-	make_active blue
-	bg_fault blue-0 processing-delay '{"delay_ms":5}'
-	bg_fault blue-1 processing-delay '{"delay_ms":5}'
-	await 20 lag_over 2000
-	switch_done green
-	await 20 bg_drained
+	scenario_under_lag
 }
 
 @test "the pause of a colour that is left behind is no FENCED: it lost its ids in the normal course" {
