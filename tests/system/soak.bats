@@ -11,9 +11,10 @@ setup_file() {
 }
 
 @test "T-5: errors of green after the switch: rolled back by itself" {
+	local tail
 	to_green
-	bg_ctl tail --limit 1000 >"$BG_DIR/tail" 2>&1 3>&- &
-	echo $! >"$BG_DIR/tail.pid"
+	"$BG_BIN/bgctl" -s "$BG_SWITCH" tail >"$BG_DIR/tail" 2>&1 3>&- & # not bg_ctl: the pid would be a subshell's
+	tail=$!
 	bg_fault green-0 error-rate '{"rate":0.5}'
 	bg_fault green-1 error-rate '{"rate":0.5}'
 	await 10 went_back
@@ -24,7 +25,7 @@ setup_file() {
 	jq -e '.gap_us > 0 and ([.steps[].phase] | index("PAUSING") < index("RESUMING"))' <<<"$ENTRY"
 	curl -sSf "${BG_URL[switchd]}/metrics" | grep '^bg_switch_auto_rollbacks_total{.*reason="error-rate".* 1$'
 	await 3 grep -q 'soak: rollback, error-rate: ' "$BG_DIR/tail"
-	kill "$(cat "$BG_DIR/tail.pid")"
+	kill "$tail"
 }
 
 @test "T-5: no second time: blue fails as well, and stays" {
