@@ -4,23 +4,9 @@
 # program with faults, on green-1. Switches under load, programs killed and hanging, both ways to meet a deadline.
 bats_require_minimum_version 1.5.0
 load helper
+load exec
 
-# shellcheck disable=SC2089,SC2090 # lines of an INI file
-setup_file() {
-	mkdir -p "$(file_dir)/faults"
-	export BG_HANDLER=exec BG_RATE=1000 BG_SWITCH_INI='drain-timeout = 2 s'
-	BG_CONSUMER_INI="max-in-flight = 200
-		[handler:exec]
-		command = sh $BG_SRC/tests/system/exec_run.sh
-		environment = BG_EXEC_DIR=$(file_dir)/faults
-		restart-backoff = 20 ms
-		answer-timeout = 4 s
-		on-deadline = abort
-		stderr-rate = 20"
-	BG_CONSUMER_INI=${BG_CONSUMER_INI//$'\t'/}
-	export BG_CONSUMER_INI
-	file_env
-}
+setup_file() { exec_setup; }
 setup() {
 	rm -f "$(file_dir)"/faults/*
 	local - && set +T
@@ -38,14 +24,7 @@ has_done_more() { [ "$(bg_records_total "$1")" -gt "$2" ]; }
 grows() { await 10 has_done_more "$1" "$(bg_records_total "$1")"; }
 
 @test "switches under load: Python and Node to shell and back" {
-	local i
-	for i in 1 2 3; do
-		switch_done green
-		bg_works green
-		switch_done blue
-		bg_works blue
-	done
-	for i in "${BG_INSTANCES[@]}"; do assert_eq "restarts of $i" "$(restarts_of "$i")" 0; done
+	exec_switches 3
 }
 
 @test "what a program says on standard error is in the log, at a bounded rate" {
