@@ -22,7 +22,7 @@
 #include "common/mem.h"
 
 #define MAX_IDLE   4096L /* kept-alive connections: every instance of both colours of some switches */
-#define SPARE_MAX  64
+#define SPARE_MAX  32
 #define MAX_ANSWER ((size_t)16 * 1024 * 1024)
 
 struct call {
@@ -37,8 +37,9 @@ struct call {
 	struct bg_buf answer;
 	size_t max_answer;
 	int64_t deadline_us, sent_us;
-	bool too_long, bad;
-	struct bg_err err;
+	bool too_long;
+	/* Why curl was never given it; NULL: it was. Not in place, for there are a thousand long polls. */
+	struct bg_err *bad;
 	char curl_err[CURL_ERROR_SIZE];
 };
 
@@ -67,7 +68,7 @@ static void call_free(struct call *k)
 	struct bg_httpc *c = k->c;
 
 	TAILQ_REMOVE(&c->calls, k, link);
-	c->n_bad -= k->bad;
+	c->n_bad -= k->bad != NULL;
 	if (k->easy) {
 		curl_multi_remove_handle(c->multi, k->easy);
 		if (c->n_spare < SPARE_MAX) {
@@ -81,13 +82,14 @@ static void call_free(struct call *k)
 	free(k->method);
 	free(k->where);
 	free(k->body);
+	free(k->bad);
 	bg_buf_free(&k->answer);
 	free(k);
 }
 
 /* ---- giving out results ---- */
 
-static void describe(struct call *k, CURLcode rc)
+static void describe(const struct call *k, CURLcode rc, struct bg_err *err)
 {
 	const char *why = k->curl_err[0] ? k->curl_err : curl_easy_strerror(rc);
 	long os = 0;
@@ -97,18 +99,18 @@ static void describe(struct call *k, CURLcode rc)
 	    curl_easy_getinfo(k->easy, CURLINFO_OS_ERRNO, &os) == CURLE_OK && os)
 		why = strerror((int)os);
 	if (k->too_long)
-		bg_err_set(&k->err, 0, "too_long", "%s %s: the answer is longer than %zu bytes", k->method,
+		bg_err_set(err, 0, "too_long", "%s %s: the answer is longer than %zu bytes", k->method,
 			   k->where, k->max_answer);
 	else if (rc == CURLE_OPERATION_TIMEDOUT)
-		bg_err_set(&k->err, 0, "timed_out", "%s %s: no answer within %lld ms", k->method, k->where,
+		bg_err_set(err, 0, "timed_out", "%s %s: no answer within %lld ms", k->method, k->where,
 			   (long long)(k->deadline_us / 1000));
 	else if (rc == CURLE_COULDNT_CONNECT || rc == CURLE_COULDNT_RESOLVE_HOST)
-		bg_err_set(&k->err, 0, "unreachable", "%s %s: %s", k->method, k->where, why);
+		bg_err_set(err, 0, "unreachable", "%s %s: %s", k->method, k->where, why);
 	else if (rc == CURLE_GOT_NOTHING || rc == CURLE_RECV_ERROR || rc == CURLE_SEND_ERROR ||
 		 rc == CURLE_PARTIAL_FILE)
-		bg_err_set(&k->err, 0, "broken_off", "%s %s: %s", k->method, k->where, why);
+		bg_err_set(err, 0, "broken_off", "%s %s: %s", k->method, k->where, why);
 	else
-		bg_err_set(&k->err, 0, "http_failed", "%s %s: %s", k->method, k->where, why);
+		bg_err_set(err, 0, "http_failed", "%s %s: %s", k->method, k->where, why);
 }
 
 static struct json_object *parse_answer(struct call *k)
@@ -141,9 +143,10 @@ static void finish(struct call *k, CURLcode rc)
 		if (k->answer.s)
 			a.body = k->answer.s;
 	} else if (!k->bad) {
-		describe(k, rc);
+		describe(k, rc, &a.err);
+	} else {
+		a.err = *k->bad;
 	}
-	a.err = k->err;
 	/* Unlinked first, so that the callback may cancel it, or free the client. */
 	k->fn = NULL;
 	fn(arg, &a);
@@ -330,9 +333,18 @@ static size_t on_data(char *data, size_t one, size_t n, void *arg)
 	return n;
 }
 
+/* It is answered later, as all are. */
+static void refuse(struct call *k, const struct bg_err *why)
+{
+	k->bad = bg_xmalloc(sizeof(*k->bad));
+	*k->bad = *why;
+	k->c->n_bad++;
+}
+
 uint64_t bg_httpc_send(struct bg_httpc *c, const struct bg_httpc_call *call, bg_httpc_fn fn, void *arg)
 {
 	struct call *k = bg_xcalloc(1, sizeof(*k));
+	struct bg_err err = BG_ERR_INIT;
 
 	k->c = c;
 	k->id = ++c->last_id;
@@ -346,19 +358,18 @@ uint64_t bg_httpc_send(struct bg_httpc *c, const struct bg_httpc_call *call, bg_
 	k->sent_us = bg_now_us();
 	k->easy = c->n_spare ? c->spare[--c->n_spare] : bg_easy_new();
 	TAILQ_INSERT_TAIL(&c->calls, k, link);
-	k->bad = bg_easy_prepare(k->easy,
-				 &(struct bg_easy_request){.call = call,
-							   .body = k->body,
-							   .error = k->curl_err,
-							   .on_data = on_data,
-							   .arg = k},
-				 &k->headers, &k->err) < 0;
-	if (!k->bad && curl_multi_add_handle(c->multi, k->easy) != CURLM_OK) {
-		k->bad = true;
-		bg_err_set(&k->err, 0, "http_failed", "%s %s: curl does not take the call", k->method,
-			   k->where);
+	if (bg_easy_prepare(k->easy,
+			    &(struct bg_easy_request){.call = call,
+						      .body = k->body,
+						      .error = k->curl_err,
+						      .on_data = on_data,
+						      .arg = k},
+			    &k->headers, &err) < 0)
+		refuse(k, &err);
+	else if (curl_multi_add_handle(c->multi, k->easy) != CURLM_OK) {
+		bg_err_set(&err, 0, "http_failed", "%s %s: curl does not take the call", k->method, k->where);
+		refuse(k, &err);
 	}
-	c->n_bad += k->bad;
 	if (!k->bad)
 		drive(c, CURL_SOCKET_TIMEOUT, 0); /* the request leaves now */
 	event_active(c->check, EV_TIMEOUT, 0);
@@ -369,6 +380,8 @@ void bg_httpc_cancel(struct bg_httpc *c, uint64_t id)
 {
 	struct call *k;
 
+	if (!id)
+		return;
 	TAILQ_FOREACH(k, &c->calls, link)
 	if (k->id == id && k->fn)
 		break;

@@ -16,7 +16,7 @@
 
 #define MAX_AGE_S 110L /* servers close idle connections at 120 s, and curl's own limit is 118 s */
 /* A long poll holds its receive buffer all the time: a thousand times curl's 16 KiB is most of a daemon. */
-#define RECEIVE_BYTES 2048L
+#define RECEIVE_BYTES 1024L
 /* The least that curl takes; held while a POST to https lasts, or a body that did not go out at once. */
 #define UPLOAD_BYTES 16384L
 

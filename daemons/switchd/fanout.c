@@ -16,7 +16,7 @@
 struct call {
 	struct sw_fan *fan;
 	struct sw_reply *reply;
-	struct bg_timer *timer;
+	struct bg_timer *timer; /* NULL until it is needed: a thousand are made in the gap otherwise */
 	struct bg_backoff backoff;
 	uint64_t id;
 };
@@ -122,6 +122,11 @@ static void finish(void *arg)
 
 static void send_call(struct call *c);
 
+static void on_later(void *arg)
+{
+	send_call(arg);
+}
+
 static void on_answer(void *arg, const struct bg_httpc_answer *a)
 {
 	struct call *c = arg;
@@ -137,6 +142,8 @@ static void on_answer(void *arg, const struct bg_httpc_answer *a)
 		send_call(c);
 		return;
 	case SW_J_LATER:
+		if (!c->timer)
+			c->timer = bg_timer_new(f->order.sw->dm->loop, on_later, c);
 		bg_timer_start(c->timer, bg_backoff_next(&c->backoff));
 		return;
 	case SW_J_END:
@@ -173,11 +180,6 @@ static void send_call(struct call *c)
 	c->id = bg_httpc_send(f->order.sw->dm->cmd, &call, on_answer, c);
 }
 
-static void on_later(void *arg)
-{
-	send_call(arg);
-}
-
 struct sw_fan *sw_fan_start(const struct sw_fan_spec *spec, const struct sw_order *o, sw_fan_fn fn, void *arg)
 {
 	struct sw_switch *sw = o->sw;
@@ -203,7 +205,6 @@ struct sw_fan *sw_fan_start(const struct sw_fan_spec *spec, const struct sw_orde
 		c->reply = &f->reply[f->n++];
 		c->reply->inst = &sw->inst[i];
 		c->backoff = (struct bg_backoff){5000, 250000, 0};
-		c->timer = bg_timer_new(sw->dm->loop, on_later, c);
 	}
 	f->open = f->n;
 	for (size_t i = 0; i < f->n; i++)

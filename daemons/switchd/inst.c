@@ -63,17 +63,23 @@ const char *sw_inst_label(const struct sw_inst *i)
 
 static void take_parts(struct sw_inst *i, struct json_object *assignment)
 {
+	size_t n = json_object_array_length(assignment);
+
 	parts_clear(i);
 	/* In a takeover whoever holds nothing is no member: it does not know how far the group is behind. */
-	i->lag = sw_cfg_shared(i->sw->cfg) && !json_object_array_length(assignment) ? -1 : 0;
-	for (size_t k = 0; k < json_object_array_length(assignment); k++) {
+	i->lag = sw_cfg_shared(i->sw->cfg) && !n ? -1 : 0;
+	/* As many as there are: where there are many instances, each has few. */
+	if (n > i->cap_part) {
+		i->part = bg_xrealloc(i->part, n * sizeof(*i->part));
+		i->cap_part = n;
+	}
+	for (size_t k = 0; k < n; k++) {
 		struct json_object *row = json_object_array_get_idx(assignment, k);
 		const char *topic =
 			json_object_is_type(row, json_type_object) ? bg_json_str(row, "topic", NULL) : NULL;
 
 		if (!topic)
 			continue;
-		i->part = bg_xgrow(i->part, &i->cap_part, i->n_part + 1, sizeof(*i->part));
 		struct sw_part *p = &i->part[i->n_part++];
 		p->topic = bg_xstrdup(topic);
 		p->partition = (int32_t)bg_json_int(row, "partition", -1);

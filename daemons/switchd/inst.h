@@ -75,9 +75,12 @@ struct sw_inst {
 	int64_t past_us, past_records, past_errors; /* and some time before that; past_us 0: unknown */
 	/* Long poll (watch.c) and single commands (reconcile.c). */
 	uint64_t poll_call, cmd_call;
+	struct bg_httpc *poll_via; /* of poll_call */
 	struct bg_timer *poll_timer, *cmd_timer;
 	struct bg_backoff poll_backoff, cmd_backoff;
-	bool poll_fresh;     /* the next poll is not held */
+	bool poll_fresh; /* the next poll is not held */
+	bool poll_waits; /* for its turn: in the list of the daemon */
+	struct sw_inst *poll_next, *poll_prev;
 	enum sw_istate told; /* of events.c: the state that was told last */
 	const char *cmd;     /* what cmd_call asks for; NULL: none */
 };

@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 #include "common/log.h"
 #include "switchd/ask.h"
@@ -231,10 +234,25 @@ static void look_at_trouble(struct sw_switch *sw)
 	sw->degraded[0] = '\0';
 }
 
+/*
+ * With many instances a switch needs some times the memory of the rest of the day. Not at once: the calls, the history
+ * entry and the statuses that it was about still come and go, and nobody waits now.
+ */
+static void give_back(struct sw_switch *sw)
+{
+	if (!sw->trim || !at_rest(sw))
+		return;
+	sw->trim = false;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 static void on_interval(void *arg)
 {
 	struct sw_switch *sw = arg;
 
+	give_back(sw);
 	if (sw == sw->dm->sw[0] && sw->intervals++ % BROKERS_EVERY == 0)
 		sw_ask_health(sw, sw, sw->cfg->prepare_us, on_health, sw);
 	look_at_trouble(sw);

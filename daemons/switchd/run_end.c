@@ -4,9 +4,6 @@
 #include "switchd/run.h"
 
 #include <string.h>
-#ifdef __GLIBC__
-#include <malloc.h>
-#endif
 
 #include "common/failpoint.h"
 #include "common/log.h"
@@ -141,10 +138,7 @@ void sw_do_rest(struct sw_run *r)
 	r->sw->rec.phase = SW_IDLE;
 	r->sw->rec.soak_until_us = 0;
 	sw_record_save(r->sw, NULL, NULL);
-#ifdef __GLIBC__
-	/* With many instances a switch needs some times the memory of the rest of the day, and nobody waits now. */
-	malloc_trim(0);
-#endif
+	r->sw->trim = true;
 }
 
 /* Nothing was changed by a rollback that nobody has asked for: the soak goes on. */

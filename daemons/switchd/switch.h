@@ -39,8 +39,10 @@ struct sw_daemon {
 	struct bg_loop *loop;
 	struct bg_worker *worker;
 	struct sw_store *store;
-	struct bg_httpc *cmd;  /* commands: its connections are kept warm by prepare */
-	struct bg_httpc *poll; /* long polls */
+	struct bg_httpc *cmd;                   /* commands: its connections are kept warm by prepare */
+	struct bg_httpc *poll;                  /* long polls */
+	size_t n_polls;                         /* under way (watch.c) … */
+	struct sw_inst *poll_first, *poll_last; /* … and who waits for a turn */
 	const struct sw_kafka_ops *kafka;
 	const struct sw_fence_ops *fence;
 	struct bg_aux **aux; /* one for a few switches: librdkafka remembers few coordinators */
@@ -93,6 +95,7 @@ struct sw_switch {
 	struct bg_timer *tick;    /* of what is planned (schedule.c) */
 	bool planning;            /* started, and not stopped */
 	bool frozen_told;         /* of frozen.c */
+	bool trim;                /* memory is given back at the next interval */
 	struct json_object *last; /* history entry of the last run */
 	/* Watched only (soak.c). */
 	int64_t dual_since_us, dual_active_us, dual_seen;

@@ -16,12 +16,14 @@
 /*
  * A poll that finds no change ends after reconcile-interval, so that numbers (lag, counters) are that fresh; but no more
  * than 50 a second do, for a thousand instances would keep us busy with nothing. A change of state ends it at once.
+ *
+ * No more than HELD_MAX are held at once, of all switches together; the others take turns. A held poll costs 10 KiB, and
+ * in a pause each of them answers too, beside the command's own answer. So with a thousand instances a turn comes every
+ * 20 s; whoever starts or is fenced says hello, and is asked at once.
  */
-#define GRACE_US   INT64_C(5000000)
-#define AN_END_US  INT64_C(20000)
-#define LONGEST_US INT64_C(30000000)
-
-static void poll(struct sw_inst *i);
+#define GRACE_US  INT64_C(5000000)
+#define AN_END_US INT64_C(20000)
+#define HELD_MAX  ((size_t)256)
 
 static void changed(struct sw_inst *i)
 {
@@ -47,6 +49,66 @@ static bool needs_offset(const struct sw_inst *i)
 	return false;
 }
 
+/* ---- turns */
+
+static void leave_queue(struct sw_inst *i)
+{
+	struct sw_daemon *dm = i->sw->dm;
+
+	if (!i->poll_waits)
+		return;
+	*(i->poll_prev ? &i->poll_prev->poll_next : &dm->poll_first) = i->poll_next;
+	*(i->poll_next ? &i->poll_next->poll_prev : &dm->poll_last) = i->poll_prev;
+	i->poll_next = i->poll_prev = NULL;
+	i->poll_waits = false;
+}
+
+static void queue(struct sw_inst *i)
+{
+	struct sw_daemon *dm = i->sw->dm;
+
+	if (i->poll_waits)
+		return;
+	i->poll_prev = dm->poll_last;
+	*(dm->poll_last ? &dm->poll_last->poll_next : &dm->poll_first) = i;
+	dm->poll_last = i;
+	i->poll_waits = true;
+}
+
+static void ask(struct sw_inst *i);
+
+static void serve(struct sw_daemon *dm)
+{
+	while (dm->poll_first && dm->n_polls < HELD_MAX) {
+		struct sw_inst *i = dm->poll_first;
+
+		leave_queue(i);
+		ask(i);
+	}
+}
+
+/* The poll of i is over, or is given up. */
+static void let_go(struct sw_inst *i)
+{
+	if (i->poll_call)
+		i->sw->dm->n_polls--;
+	i->poll_call = 0;
+}
+
+static void give_up(struct sw_inst *i)
+{
+	if (i->poll_call)
+		bg_httpc_cancel(i->poll_via, i->poll_call);
+	let_go(i);
+	leave_queue(i);
+}
+
+static void poll(struct sw_inst *i)
+{
+	queue(i);
+	serve(i->sw->dm);
+}
+
 static void on_status(void *arg, const struct bg_httpc_answer *a)
 {
 	struct sw_inst *i = arg;
@@ -54,7 +116,7 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 	bool chg = false;
 	int rc = -1;
 
-	i->poll_call = 0;
+	let_go(i);
 	if (a->status == 200 && a->json && json_object_is_type(a->json, json_type_object)) {
 		rc = sw_inst_take(i, a->json, &chg, &err);
 	} else {
@@ -83,11 +145,12 @@ static void on_status(void *arg, const struct bg_httpc_answer *a)
 		poll(i);
 	else
 		bg_timer_start(i->poll_timer, rc == 0 ? 100000 : bg_backoff_next(&i->poll_backoff));
+	serve(i->sw->dm);
 }
 
-static void poll(struct sw_inst *i)
+static void ask(struct sw_inst *i)
 {
-	int64_t crowd_us = BG_MIN((int64_t)i->sw->n_inst * AN_END_US, LONGEST_US);
+	int64_t crowd_us = (int64_t)BG_MIN(i->sw->n_inst, HELD_MAX) * AN_END_US;
 	int64_t wait_us = BG_MAX(sw_soak_fresh_us(i), crowd_us);
 	char path[96];
 	struct bg_httpc_call call = {
@@ -98,14 +161,18 @@ static void poll(struct sw_inst *i)
 		.deadline_us = wait_us + GRACE_US,
 	};
 
-	/* The first question to a process is answered at once. */
-	if (i->reachable && !i->poll_fresh)
+	/* The first question to a process is answered at once, and opens the connection that commands will use. */
+	if (i->reachable && !i->poll_fresh) {
 		snprintf(path, sizeof(path), "/lifecycle/status?since=%lld&wait_ms=%lld", (long long)i->seq,
 			 (long long)(wait_us / 1000));
-	else
+		i->poll_via = i->sw->dm->poll;
+	} else {
 		snprintf(path, sizeof(path), "/lifecycle/status");
+		i->poll_via = i->sw->dm->cmd;
+	}
 	i->poll_fresh = false;
-	i->poll_call = bg_httpc_send(i->sw->dm->poll, &call, on_status, i);
+	i->poll_call = bg_httpc_send(i->poll_via, &call, on_status, i);
+	i->sw->dm->n_polls++;
 }
 
 static void on_timer(void *arg)
@@ -129,8 +196,7 @@ void sw_watch_stop(struct sw_switch *sw)
 	for (size_t k = 0; k < sw->n_inst; k++) {
 		if (!sw->inst[k].poll_timer)
 			continue; /* not started, or stopped */
-		bg_httpc_cancel(sw->dm->poll, sw->inst[k].poll_call);
-		sw->inst[k].poll_call = 0;
+		give_up(&sw->inst[k]);
 		bg_timer_free(sw->inst[k].poll_timer);
 		sw->inst[k].poll_timer = NULL;
 	}
@@ -140,9 +206,9 @@ void sw_watch_kick(struct sw_inst *i)
 {
 	if (!i->poll_timer)
 		return; /* stopped */
-	bg_httpc_cancel(i->sw->dm->poll, i->poll_call);
+	give_up(i);
 	bg_backoff_reset(&i->poll_backoff);
 	bg_timer_stop(i->poll_timer);
 	i->poll_fresh = true;
-	poll(i);
+	ask(i); /* it is answered at once: it need not wait for its turn */
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A long poll of GET /lifecycle/status is kept open to every instance, so that states are known as they change. */
+/*
+ * A long poll of GET /lifecycle/status is kept open to every instance, so that states are known as they change; beyond
+ * 256 instances in turns (watch.c).
+ */
 #ifndef SW_WATCH_H
 #define SW_WATCH_H
 

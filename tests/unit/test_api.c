@@ -33,7 +33,8 @@ static int setup(void **state)
 
 	w->f = fake_new();
 	w->f->dm.metrics = sw_metrics_new(&w->f->dm);
-	w->f->dm.poll = bg_httpc_new(w->f->loop); /* hello asks the instance at once */
+	w->f->dm.poll = bg_httpc_new(w->f->loop);
+	w->f->dm.cmd = bg_httpc_new(w->f->loop); /* hello asks the instance at once */
 	w->client = bg_httpc_new(w->f->loop);
 	struct bg_http_opts o = {.routes = sw_routes, .arg = &w->f->dm};
 	w->http = bg_http_server_new(w->f->loop, &o);
@@ -50,7 +51,8 @@ static int teardown(void **state)
 	bg_httpc_free(w->client);
 	sw_watch_stop(w->f->sw);
 	bg_httpc_free(w->f->dm.poll);
-	w->f->dm.poll = NULL;
+	bg_httpc_free(w->f->dm.cmd);
+	w->f->dm.poll = w->f->dm.cmd = NULL;
 	bg_http_server_free(w->http);
 	sw_metrics_free(w->f->dm.metrics);
 	w->f->dm.metrics = NULL;
