@@ -8,6 +8,7 @@
 #include "consumerd/commands_int.h"
 #include "consumerd/commit.h"
 #include "consumerd/dispatch.h"
+#include "consumerd/regroup.h"
 #include "consumerd/source.h"
 #include "consumerd/start.h"
 
@@ -131,8 +132,10 @@ void con_commands_started(struct con *c, rd_kafka_resp_err_t err)
 		return;
 	if (!err)
 		c->commands->start_commit = false;
-	if (c->state == CON_ACTIVE && !err)
+	if (c->state == CON_ACTIVE && !err) {
+		con_regroup_look(c);
 		con_source_resubscribe(c);
+	}
 	if (c->state == CON_ACTIVE && !err)
 		end_resumes(c, con_answer_resumed);
 	else if (c->state == CON_ACTIVE)

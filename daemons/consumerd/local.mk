@@ -17,7 +17,7 @@ libconsumerd_a_SOURCES = \
 	daemons/consumerd/hello.c daemons/consumerd/hello.h daemons/consumerd/joining.c daemons/consumerd/joining.h daemons/consumerd/late.c daemons/consumerd/ledger.c daemons/consumerd/ledger.h \
 	daemons/consumerd/lifecycle.c daemons/consumerd/lifecycle.def daemons/consumerd/lifecycle.h \
 	daemons/consumerd/loss.c daemons/consumerd/loss.h daemons/consumerd/meters.c daemons/consumerd/meters.h daemons/consumerd/mirror.c daemons/consumerd/mirror.h daemons/consumerd/parts.c daemons/consumerd/parts.h \
-	daemons/consumerd/probe.c daemons/consumerd/probe.h daemons/consumerd/reading.c daemons/consumerd/reading.h daemons/consumerd/rebalance.c daemons/consumerd/rebalance.h daemons/consumerd/source.c daemons/consumerd/source.h \
+	daemons/consumerd/probe.c daemons/consumerd/probe.h daemons/consumerd/reading.c daemons/consumerd/reading.h daemons/consumerd/rebalance.c daemons/consumerd/rebalance.h daemons/consumerd/regroup.c daemons/consumerd/regroup.h daemons/consumerd/source.c daemons/consumerd/source.h \
 	daemons/consumerd/source_int.h daemons/consumerd/spare.c daemons/consumerd/spare.h daemons/consumerd/take.c daemons/consumerd/start.c daemons/consumerd/start.h daemons/consumerd/start_int.h daemons/consumerd/state.c \
 	daemons/consumerd/state.h daemons/consumerd/status.c
 sbin_PROGRAMS += bg-consumerd

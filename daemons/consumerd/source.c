@@ -15,6 +15,7 @@
 #include "consumerd/loss.h"
 #include "consumerd/probe.h"
 #include "consumerd/rebalance.h"
+#include "consumerd/regroup.h"
 #include "consumerd/source_int.h"
 #include "consumerd/spare.h"
 
@@ -283,6 +284,7 @@ int con_source_start(struct con *c, struct bg_err *err)
 	c->source = src;
 	con_probe_init(c);
 	con_spare_init(c);
+	con_regroup_init(c);
 	src->n = c->cfg.nordinals;
 	src->seats = bg_xcalloc(src->n, sizeof *src->seats);
 	for (size_t i = 0; i < src->n; i++) {
@@ -343,6 +345,7 @@ void con_source_free(struct con *c)
 		return;
 	con_probe_free(c);
 	con_spare_free(c);
+	con_regroup_free(c);
 	con_handle_forget_old(c);
 	for (size_t i = 0; i < c->source->n; i++) {
 		bg_timer_free(c->source->seats[i].replace_timer);

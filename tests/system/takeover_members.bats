@@ -95,6 +95,33 @@ worked_on() { grep -qs "\"tp\":\"$BG_SWITCH\",\"p\":$1," "$BG_DIR"/ledger/*.json
 	await 10 bg_works "$(active)"
 }
 
+# Who is idle has a spare handle that has heard of the partitions; its aux handle does not count.
+learnt() { grep -q "rdkafka#consumer.*partition count changed from $2 to $3" "$BG_DIR/log/$1.log"; }
+
+@test "partitions that come between the pause and the join are not nobody's" {
+	local from to i
+	from=$(active)
+	to=$(other_of "$from")
+	# Who is paused does not look at its topics again, so that it does not make the group rebalance.
+	sed 's/^\(topic.metadata.refresh.interval.ms\) = .*/\1 = 300000/' "$BG_DIR/etc/consumerd.ini" >"$BG_DIR/etc/slow.ini"
+	for i in 0 1 2; do
+		bg_stop "$from-$i"
+		bg_spawn "$from-$i" "$BG_BIN/bg-consumerd" -c "$BG_DIR/etc/slow.ini" -i "$from-$i"
+	done
+	await 20 bg_color_is "$from" ACTIVE
+	await 20 bg_assigned "$from" 12
+	between "$to"
+	kafka_admin "$BG_BOOTSTRAP" add-partitions "$BG_SWITCH" 16
+	for i in 0 1 2; do await 10 learnt "$to-$i" 12 16; done
+	bg_signal CONT switchd
+	await 20 bg_one_active
+	assert_eq active "$(active)" "$to"
+	await 20 grep -q ev=regroup "$BG_DIR"/log/"$to"-*.log
+	await 20 bg_assigned "$to" 16
+	await 20 worked_on 15
+	await 20 group_has 3
+}
+
 went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to":"ACTIVE"'; }
 
 @test "two of three take over, the third is killed: from is active again" {
