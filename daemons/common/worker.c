@@ -264,22 +264,37 @@ struct bg_worker *bg_worker_new(struct bg_loop *l, int threads)
 	return w;
 }
 
-void bg_worker_free(struct bg_worker *w, int64_t wait_us)
+/* All jobs have ended and are handed over, those too that a done has submitted meanwhile; or the time is over. Locked. */
+static void settle(struct bg_worker *w, int64_t wait_us)
 {
-	struct timespec end;
+	struct timespec end, now;
 	int64_t end_us;
-	bool *hung;
+	bool over = false;
 
-	if (!w)
-		return;
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	end_us = (int64_t)end.tv_sec * 1000000 + end.tv_nsec / 1000 + BG_MAX(wait_us, 0);
 	end = (struct timespec){.tv_sec = end_us / 1000000, .tv_nsec = end_us % 1000000 * 1000};
 	pthread_mutex_lock(&w->lock);
-	while (w->queued.head || w->busy > 0) {
-		if (pthread_cond_timedwait(&w->ended, &w->lock, &end) == ETIMEDOUT)
-			break;
+	for (;;) {
+		while (!over && (w->queued.head || w->busy > 0))
+			over = pthread_cond_timedwait(&w->ended, &w->lock, &end) == ETIMEDOUT;
+		if (over || !w->finished.head)
+			return;
+		pthread_mutex_unlock(&w->lock);
+		hand_over(w);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		over = now.tv_sec > end.tv_sec || (now.tv_sec == end.tv_sec && now.tv_nsec >= end.tv_nsec);
+		pthread_mutex_lock(&w->lock);
 	}
+}
+
+void bg_worker_free(struct bg_worker *w, int64_t wait_us)
+{
+	bool *hung;
+
+	if (!w)
+		return;
+	settle(w, wait_us);
 	w->closed = true;
 	list_drop(&w->queued);
 	if (w->busy > 0)
@@ -312,7 +327,7 @@ int bg_worker_submit(struct bg_worker *w, const char *what, void (*fn)(void *arg
 	*j = (struct job){.fn = fn, .done = done, .arg = arg, .limit_us = limit_us};
 	bg_strlcpy(j->what, what, sizeof(j->what));
 	pthread_mutex_lock(&w->lock);
-	if (w->queued.n >= QUEUE_MAX) {
+	if (w->closed || w->queued.n >= QUEUE_MAX) {
 		pthread_mutex_unlock(&w->lock);
 		free(j);
 		return -EAGAIN;

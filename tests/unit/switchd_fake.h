@@ -51,7 +51,8 @@ struct fake {
 	/* Store. */
 	char *record;
 	int64_t record_rev;
-	int record_writes, fail_records, fail_renamed, snapshot_writes, fail_snapshots;
+	/* read while the worker writes */
+	_Atomic int record_writes, fail_records, fail_renamed, snapshot_writes, fail_snapshots;
 	int64_t snapshot_epoch;
 	char *snapshot_kept;  /* the last that was written, at snapshot_epoch */
 	const char *snapshot; /* read for any epoch; NULL: there is none */

@@ -188,6 +188,18 @@ static void test_submit_in_done(void **state)
 	bg_worker_free(f->w, 1000000);
 }
 
+/* At the end too: an answer that came at the stop has a handle destroyed by the worker (seen as a leak). */
+static void test_submit_in_done_at_the_end(void **state)
+{
+	struct fx *f = *state;
+
+	f->w = bg_worker_new(f->l, 1);
+	bg_worker_submit(f->w, "job", job, resubmit, f, 0);
+	bg_worker_free(f->w, 5000000);
+	assert_int_equal(f->ran, 5);
+	assert_int_equal(f->done, 5);
+}
+
 /* In a child: a job over its limit ends the process with 70; one that is stopped for as long does not. */
 static int run_child(int job_ms, int stop_ms)
 {
@@ -229,8 +241,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 	const struct CMUnitTest tests[] = {
-		T(test_runs),         T(test_full),           T(test_free_waits), T(test_left_behind),
-		T(test_free_in_done), T(test_submit_in_done), T(test_limit),
+		T(test_runs),
+		T(test_full),
+		T(test_free_waits),
+		T(test_left_behind),
+		T(test_free_in_done),
+		T(test_submit_in_done),
+		T(test_submit_in_done_at_the_end),
+		T(test_limit),
 	};
 
 	bg_log_init("test", "logfmt", BG_ERROR);
