@@ -28,7 +28,7 @@ scheduled() { bg_ctl switch "$@" --json | jq -er .id; }
 	local to before id
 	to=$(idle_color)
 	before=$(epoch)
-	id=$(scheduled "$to" --in 1s --reason "at night")
+	id=$(scheduled "$to" --in 4s --reason "at night")
 	run --separate-stderr bg_ctl switch "$to" --in 1h
 	assert_eq "a second one: $output" "$status" 3
 	bg_kill switchd
@@ -68,12 +68,12 @@ scheduled() { bg_ctl switch "$@" --json | jq -er .id; }
 	local to before id
 	to=$(idle_color)
 	before=$(epoch)
-	id=$(scheduled "$to" --in 1s)
+	OVER=$(($(now_ms) + 4500))
+	id=$(scheduled "$to" --in 3s)
 	bg_stop switchd
 	sed -i 's/^schedule-late = .*/schedule-late = 1 s/' "$BG_DIR/etc/switchd.ini"
 	its_time_is_over() { [ "$(now_ms)" -gt "$OVER" ]; }
-	OVER=$(($(now_ms) + 2200))
-	await 5 its_time_is_over
+	await 8 its_time_is_over
 	bg_start_switchd
 	await 10 ended "$id"
 	assert_eq outcome "$(entry_of "$id" .outcome)" dropped
