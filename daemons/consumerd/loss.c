@@ -55,16 +55,13 @@ static void fail(struct con *c, struct con_part *p, bool hole)
 	con_event(c, CON_EV_BROKEN, "offset out of range");
 }
 
-/* From the start of the log on. False: records from before the hole are still under way. */
-static bool skip(struct con *c, struct con_part *p, int64_t low)
+/* From the start of the log on. */
+static void skip(struct con *c, struct con_part *p, int64_t low)
 {
-	if (p->pend_head || p->out_head)
-		return false;
 	p->hole = p->failed = false;
 	con_part_confirm(p, low, p->epoch);
 	p->fetch_next = low;
 	con_source_revive(c, p);
-	return true;
 }
 
 /* False: look again soon. */
@@ -74,9 +71,17 @@ static bool settle(struct con *c, struct con_part *p, const struct bg_off *range
 
 	switch (con_loss_judge(p->fetch_next, low, high)) {
 	case CON_LOSS_HOLE:
+		/*
+		 * First what was received before the hole. A stop drops it, and the log has it no more: it would be
+		 * neither processed nor counted, for the hole is counted from behind it.
+		 */
+		if (p->pend_head || p->out_head)
+			return false;
 		con_loss_count(c, p, p->fetch_next, low);
-		if (c->tun.skip_lost)
-			return skip(c, p, low);
+		if (c->tun.skip_lost) {
+			skip(c, p, low);
+			return true;
+		}
 		bg_log(BG_ERROR, "data_loss",
 		       "%s [%d]: not going on; with on-data-loss = skip it goes on at offset %lld", p->topic,
 		       p->partition, (long long)low);
