@@ -14,20 +14,28 @@
 #include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
 
+rd_kafka_conf_t *con_member_conf(const struct con *c)
+{
+	char text[256];
+	rd_kafka_conf_t *conf =
+		bg_kafka_conf(c->d->conf, "group.id", c->cfg.group, "enable.auto.commit", "false",
+			      "enable.auto.offset.store", "false", "auto.offset.reset", "error",
+			      "enable.partition.eof", "false", NULL);
+
+	if (c->cfg.mode != CON_PLAIN)
+		rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", text,
+				  sizeof text);
+	return conf;
+}
+
 static rd_kafka_conf_t *handle_conf(struct con_seat *s, uint64_t generation)
 {
 	struct con *c = s->c;
 	char text[256];
-	rd_kafka_conf_t *conf;
+	rd_kafka_conf_t *conf = con_member_conf(c);
 
-	conf = bg_kafka_conf(c->d->conf, "group.id", c->cfg.group, "enable.auto.commit", "false",
-			     "enable.auto.offset.store", "false", "auto.offset.reset", "error",
-			     "enable.partition.eof", "false", NULL);
-	if (c->cfg.mode != CON_PLAIN) {
+	if (c->cfg.mode != CON_PLAIN)
 		rd_kafka_conf_set(conf, "group.instance.id", s->static_id, text, sizeof text);
-		rd_kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky", text,
-				  sizeof text);
-	}
 	rd_kafka_conf_set_opaque(conf, c);
 	rd_kafka_conf_set_rebalance_cb(conf, con_on_rebalance);
 	rd_kafka_conf_set_error_cb(conf, con_source_on_error);

@@ -6,6 +6,7 @@
 #include "common/kafka.h"
 #include "common/kafka_aux.h"
 #include "common/log.h"
+#include "consumerd/rebalance.h"
 #include "consumerd/source_int.h"
 
 #define BEATS       2
@@ -14,7 +15,6 @@
 #define POLL_BUDGET 100
 
 static struct {
-	struct con *c;
 	struct bg_timer *timer; /* to look; while there is a member, its deadline */
 	bool asking;
 	int64_t epoch; /* of the start that is looked at */
@@ -26,11 +26,11 @@ static struct {
 
 /* ---- the member that comes and goes */
 
-static void leave(void)
+static void leave(struct con *c)
 {
 	bg_kq_free(m.kq);
 	rd_kafka_queue_destroy(m.queue);
-	bg_kafka_destroy(m.c->worker, m.rk, true, NULL, NULL);
+	bg_kafka_destroy(c->worker, m.rk, true, NULL, NULL);
 	m.kq = NULL;
 	m.queue = NULL;
 	m.rk = NULL;
@@ -41,18 +41,15 @@ static void on_rebalance(rd_kafka_t *rk, rd_kafka_resp_err_t err, rd_kafka_topic
 			 void *opaque)
 {
 	bool give = err == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-	rd_kafka_error_t *e;
 
 	(void)opaque;
 	for (int i = 0; give && i < parts->cnt; i++)
 		parts->elems[i].offset = 0;
 	if (give && parts->cnt)
 		rd_kafka_pause_partitions(rk, parts); /* nothing is fetched by it, ever */
-	e = give ? rd_kafka_incremental_assign(rk, parts) : rd_kafka_incremental_unassign(rk, parts);
+	con_assign(rk, parts, !give);
 	if (give && parts->cnt)
 		rd_kafka_pause_partitions(rk, parts);
-	if (e)
-		rd_kafka_error_destroy(e);
 	m.assigned = m.assigned || give;
 }
 
@@ -77,25 +74,10 @@ static void poll_queue(void *arg)
 		bg_timer_start(m.timer, 0); /* not from inside of its own queue */
 }
 
-static bool subscribe(const struct con_config *g)
-{
-	rd_kafka_topic_partition_list_t *l = rd_kafka_topic_partition_list_new((int)g->ntopics);
-	rd_kafka_resp_err_t err;
-
-	for (size_t i = 0; i < g->ntopics; i++)
-		rd_kafka_topic_partition_list_add(l, g->topics[i], RD_KAFKA_PARTITION_UA);
-	err = rd_kafka_subscribe(m.rk, l);
-	rd_kafka_topic_partition_list_destroy(l);
-	return !err;
-}
-
 static void join(struct con *c)
 {
 	struct bg_err err = BG_ERR_INIT;
-	rd_kafka_conf_t *conf =
-		bg_kafka_conf(c->d->conf, "group.id", c->cfg.group, "enable.auto.commit", "false",
-			      "enable.auto.offset.store", "false", "auto.offset.reset", "error",
-			      "partition.assignment.strategy", "cooperative-sticky", NULL);
+	rd_kafka_conf_t *conf = con_member_conf(c);
 
 	rd_kafka_conf_set_rebalance_cb(conf, on_rebalance);
 	rd_kafka_conf_set_error_cb(conf, on_error);
@@ -108,10 +90,10 @@ static void join(struct con *c)
 	rd_kafka_poll_set_consumer(m.rk);
 	m.queue = rd_kafka_queue_get_consumer(m.rk);
 	m.kq = bg_kq_new(c->loop, m.queue, poll_queue, NULL);
-	if (subscribe(&c->cfg))
+	if (con_subscribe(c, m.rk, c->cfg.topics, c->cfg.ntopics))
 		bg_timer_start(m.timer, MEMBER_US);
 	else
-		leave();
+		leave(c);
 }
 
 /* ---- is there anything to do */
@@ -156,13 +138,13 @@ static void partitions_read(void *arg, const struct bg_err *err, const struct bg
 }
 
 /* It has been given its share, or its time is over. */
-static void on_end(void)
+static void on_end(struct con *c)
 {
 	if (m.assigned)
 		bg_log(BG_NOTICE, "regroup", "the group shares out its partitions anew");
 	/* librdkafka's issue 4312: a half joined one has to live on until it is given something. */
 	if (m.assigned || !bg_kafka_half_joined(m.rk))
-		leave();
+		leave(c);
 	else
 		bg_timer_start(m.timer, MEMBER_US);
 }
@@ -172,7 +154,7 @@ static void on_timer(void *arg)
 	struct con *c = arg;
 
 	if (m.rk) {
-		on_end();
+		on_end(c);
 		return;
 	}
 	if (m.asking || !may(c))
@@ -183,15 +165,13 @@ static void on_timer(void *arg)
 
 void con_regroup_init(struct con *c)
 {
-	m.c = c;
 	m.timer = bg_timer_new(c->loop, on_timer, c);
 }
 
 void con_regroup_free(struct con *c)
 {
-	(void)c;
 	if (m.rk && (m.assigned || !bg_kafka_half_joined(m.rk)))
-		leave();
+		leave(c);
 	else if (m.rk)
 		bg_kq_free(m.kq); /* the rest stays until the process ends */
 	m.kq = NULL;

@@ -394,20 +394,27 @@ void con_source_drop_fatal(struct con *c)
 	bg_loop_defer(c->loop, replace_later, c);
 }
 
-bool con_seat_subscribe(struct con_seat *s, const char *const *names, size_t n)
+bool con_subscribe(struct con *c, rd_kafka_t *rk, const char *const *names, size_t n)
 {
 	rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new((int)n);
 	rd_kafka_resp_err_t err;
 
 	for (size_t i = 0; i < n; i++)
 		rd_kafka_topic_partition_list_add(topics, names[i], RD_KAFKA_PARTITION_UA);
-	err = rd_kafka_subscribe(s->h->rk, topics);
+	err = rd_kafka_subscribe(rk, topics);
 	rd_kafka_topic_partition_list_destroy(topics);
 	if (err)
-		con_error(s->c, "subscribe", "cannot subscribe: %s", rd_kafka_err2str(err));
-	else
-		s->h->subscribed = true;
+		con_error(c, "subscribe", "cannot subscribe: %s", rd_kafka_err2str(err));
 	return !err;
+}
+
+bool con_seat_subscribe(struct con_seat *s, const char *const *names, size_t n)
+{
+	bool ok = con_subscribe(s->c, s->h->rk, names, n);
+
+	if (ok)
+		s->h->subscribed = true;
+	return ok;
 }
 
 static void join(struct con_seat *s)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Shared by source.c, handle.c, rebalance.c, flow.c, commit.c and probe.c only. */
+/* Shared by those that deal with seats and handles: source.c, handle.c, take.c, spare.c, rebalance.c, regroup.c and their like. */
 #ifndef BG_CONSUMERD_SOURCE_INT_H
 #define BG_CONSUMERD_SOURCE_INT_H
 
@@ -61,6 +61,8 @@ struct con_source {
 /* ---- handle.c ---- */
 
 /* Make one; it is no member. NULL and err when it failed. */
+/* Of any member of our group, without a static id: [kafka], and what is ours to set. */
+rd_kafka_conf_t *con_member_conf(const struct con *c);
 struct con_handle *con_handle_new(struct con_seat *s, struct bg_err *err);
 /* It becomes the seat's (which has none): its commits go there. */
 void con_handle_seat(struct con_seat *s, struct con_handle *h);
@@ -92,7 +94,8 @@ void con_seat_fenced(struct con_seat *s, const char *cause);
 void con_seat_lost(struct con_seat *s);
 /* Takeover: losing the identity now is the normal course of a switch and no state. */
 bool con_seat_loses_quietly(const struct con_seat *s);
-/* Subscribe with the present handle. False: it was refused, which is said. */
+/* Subscribe; a seat with its present handle. False: it was refused, which is said. */
+bool con_subscribe(struct con *c, rd_kafka_t *rk, const char *const *names, size_t n);
 bool con_seat_subscribe(struct con_seat *s, const char *const *names, size_t n);
 /* The seat whose present handle this is; NULL: of an old one. */
 struct con_seat *con_seat_of(const struct con *c, const rd_kafka_t *rk);

@@ -159,8 +159,6 @@ path_ms() { jq '(.resume.answered_us - .pause.sent_us) / 1000 | floor' <<<"$HTTP
 	assert_eq active "$(active)" green
 }
 
-went_active() { tail -n "+$(($2 + 1))" "$(ledger "$1")" | grep -q '"to":"ACTIVE"'; }
-
 @test "one of two instances takes over, the other freezes: it is fenced, and from is active again" {
 	local before
 	make_active blue

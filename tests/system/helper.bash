@@ -49,6 +49,9 @@ between() {
 	await 20 bg_stopped switchd
 }
 
+# `went_active INSTANCE LINES`: it became ACTIVE after its ledger had so many lines.
+went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to":"ACTIVE"'; }
+
 # Everything runs, no fault is on, one colour is active.
 heal() {
 	local i

@@ -228,8 +228,6 @@ grew() { [ "$(wc -l <"$1")" -gt "$2" ]; }
 	group_has 2
 }
 
-went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to":"ACTIVE"'; }
-
 @test "one of two instances takes over, the other does not: from is active again, nothing twice" {
 	local before
 	make_active blue

@@ -122,8 +122,6 @@ learnt() { grep -q "rdkafka#consumer.*partition count changed from $2 to $3" "$B
 	await 20 group_has 3
 }
 
-went_active() { tail -n "+$(($2 + 1))" "$BG_DIR/ledger/$1.jsonl" | grep -q '"to":"ACTIVE"'; }
-
 @test "two of three take over, the third is killed: from is active again" {
 	local before from to
 	from=$(active)

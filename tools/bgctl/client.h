@@ -34,6 +34,12 @@ char *ctl_path(const struct ctl *c, const char *tail);
 int ctl_load_token(struct ctl *c);
 /* 2xx: 0. Else says "message (error_word)" and what to do next, and gives the exit status. */
 int ctl_check(struct ctl *c, const struct ctl_answer *a);
+/*
+ * The common way of a command: needs the switch's name, calls its path + tail, checks. 0, or an exit status (said why).
+ * body is borrowed; ret is freed by the caller in any case.
+ */
+int ctl_ask(struct ctl *c, const char *method, const char *tail, struct json_object *body, int64_t timeout_ms,
+	    struct ctl_answer *ret);
 /* The exit status that belongs to an outcome; exit as the daemon gave it, when it is a valid one. */
 int ctl_outcome_exit(struct json_object *entry);
 

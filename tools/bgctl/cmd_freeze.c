@@ -43,15 +43,9 @@ void ctl_print_plans(struct ctl *c, struct json_object *sw)
 static int set(struct ctl *c, const char *tail, struct json_object *body)
 {
 	_cleanup_json_ struct json_object *b = body;
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
-	int rc = ctl_need_name(c);
+	int rc = ctl_ask(c, "POST", tail, b, 30000, &a);
 
-	if (rc)
-		return rc;
-	path = ctl_path(c, tail);
-	ctl_call(c, "POST", path, b, 30000, &a);
-	rc = ctl_check(c, &a);
 	if (rc)
 		return rc;
 	if (c->json) {

@@ -31,17 +31,11 @@ int cmd_history(struct ctl *c)
 	static const char *const titles[] = {"started (UTC)", ">epoch",   "to",     "outcome",
 					     ">gap ms",       ">took ms", "by: why"};
 	_cleanup_free_ char *tail = bg_xasprintf("/history?limit=%" PRId64, c->limit < 0 ? 20 : c->limit);
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
 	struct json_object *l;
 	struct out_table *t;
-	int rc = ctl_need_name(c);
+	int rc = ctl_ask(c, "GET", tail, NULL, 30000, &a);
 
-	if (rc)
-		return rc;
-	path = ctl_path(c, tail);
-	ctl_call(c, "GET", path, NULL, 30000, &a);
-	rc = ctl_check(c, &a);
 	if (rc)
 		return rc;
 	if (c->json) {

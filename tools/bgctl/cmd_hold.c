@@ -13,15 +13,9 @@
 int ctl_set_hold(struct ctl *c, const char *tail)
 {
 	_cleanup_json_ struct json_object *body = ctl_body(c);
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
-	int rc = ctl_need_name(c);
+	int rc = ctl_ask(c, "POST", tail, body, 10000, &a);
 
-	if (rc)
-		return rc;
-	path = ctl_path(c, tail);
-	ctl_call(c, "POST", path, body, 10000, &a);
-	rc = ctl_check(c, &a);
 	if (rc)
 		return rc;
 	if (c->json) {

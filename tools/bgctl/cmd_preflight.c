@@ -10,16 +10,10 @@
 
 int cmd_preflight(struct ctl *c)
 {
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
 	bool go;
-	int rc = ctl_need_name(c);
+	int rc = ctl_ask(c, "GET", "/preflight", NULL, 60000, &a);
 
-	if (rc)
-		return rc;
-	path = ctl_path(c, "/preflight");
-	ctl_call(c, "GET", path, NULL, 60000, &a);
-	rc = ctl_check(c, &a);
 	if (rc)
 		return rc;
 	go = bg_json_bool(a.json, "go", false);

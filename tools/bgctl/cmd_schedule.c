@@ -34,7 +34,6 @@ void ctl_print_schedule(struct ctl *c, struct json_object *s)
 int ctl_schedule(struct ctl *c, struct json_object *body)
 {
 	_cleanup_json_ struct json_object *b = body;
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
 	char t[32];
 	int rc;
@@ -47,12 +46,7 @@ int ctl_schedule(struct ctl *c, struct json_object *body)
 	bg_json_add_str(b, "at", bg_format_time(t, sizeof(t), c->at_us));
 	if (c->dry_run)
 		return ctl_dry_run(c, "/switch", bg_steal_ptr(&b), "a switch to");
-	rc = ctl_need_name(c);
-	if (rc)
-		return rc;
-	path = ctl_path(c, "/switch");
-	ctl_call(c, "POST", path, b, 30000, &a);
-	rc = ctl_check(c, &a);
+	rc = ctl_ask(c, "POST", "/switch", b, 30000, &a);
 	if (rc)
 		return rc;
 	if (bg_json_str(a.json, "outcome", NULL))
@@ -153,15 +147,9 @@ int cmd_schedule(struct ctl *c)
 int cmd_unschedule(struct ctl *c)
 {
 	_cleanup_json_ struct json_object *body = ctl_body(c);
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
-	int rc = ctl_need_name(c);
+	int rc = ctl_ask(c, "POST", "/unschedule", body, 30000, &a);
 
-	if (rc)
-		return rc;
-	path = ctl_path(c, "/unschedule");
-	ctl_call(c, "POST", path, body, 30000, &a);
-	rc = ctl_check(c, &a);
 	if (rc)
 		return rc;
 	if (c->json) {

@@ -95,20 +95,16 @@ static int epoch_of(struct ctl *c, int64_t *ret)
 
 int cmd_snapshots(struct ctl *c)
 {
-	_cleanup_free_ char *tail = NULL, *path = NULL;
+	_cleanup_free_ char *tail = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
 	int64_t epoch = 0;
 	int rc = c->nargs ? epoch_of(c, &epoch) : 0;
 
-	if (rc == 0)
-		rc = ctl_need_name(c);
 	if (rc)
 		return rc;
 	tail = epoch ? bg_xasprintf("/snapshots/%" PRId64, epoch)
 		     : bg_xasprintf("/snapshots?limit=%" PRId64, c->limit < 0 ? 20 : c->limit);
-	path = ctl_path(c, tail);
-	ctl_call(c, "GET", path, NULL, 30000, &a);
-	rc = ctl_check(c, &a);
+	rc = ctl_ask(c, "GET", tail, NULL, 30000, &a);
 	if (rc)
 		return rc;
 	if (c->json)

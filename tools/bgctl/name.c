@@ -39,17 +39,24 @@ int ctl_need_name(struct ctl *c)
 	return CTL_USAGE;
 }
 
-int ctl_get_switch(struct ctl *c, struct json_object **ret)
+int ctl_ask(struct ctl *c, const char *method, const char *tail, struct json_object *body, int64_t timeout_ms,
+	    struct ctl_answer *ret)
 {
-	_cleanup_answer_ struct ctl_answer a = {0};
 	_cleanup_free_ char *path = NULL;
 	int rc = ctl_need_name(c);
 
 	if (rc)
 		return rc;
-	path = ctl_path(c, "");
-	ctl_call(c, "GET", path, NULL, 10000, &a);
-	rc = ctl_check(c, &a);
+	path = ctl_path(c, tail);
+	ctl_call(c, method, path, body, timeout_ms, ret);
+	return ctl_check(c, ret);
+}
+
+int ctl_get_switch(struct ctl *c, struct json_object **ret)
+{
+	_cleanup_answer_ struct ctl_answer a = {0};
+	int rc = ctl_ask(c, "GET", "", NULL, 10000, &a);
+
 	if (rc == 0)
 		*ret = bg_steal_ptr(&a.json);
 	return rc;

@@ -246,16 +246,10 @@ int ctl_wait(struct ctl *c, const char *id)
 int ctl_command(struct ctl *c, const char *tail, struct json_object *body, const char *what)
 {
 	_cleanup_json_ struct json_object *b = body;
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
 	const char *id;
-	int rc = ctl_need_name(c);
+	int rc = ctl_ask(c, "POST", tail, b, 30000, &a);
 
-	if (rc)
-		return rc;
-	path = ctl_path(c, tail);
-	ctl_call(c, "POST", path, b, 30000, &a);
-	rc = ctl_check(c, &a);
 	if (rc)
 		return rc;
 	id = bg_json_str(a.json, "id", NULL);
@@ -284,16 +278,11 @@ int ctl_command(struct ctl *c, const char *tail, struct json_object *body, const
 int ctl_dry_run(struct ctl *c, const char *tail, struct json_object *body, const char *what)
 {
 	_cleanup_json_ struct json_object *b = body;
-	_cleanup_free_ char *path = NULL;
 	_cleanup_answer_ struct ctl_answer a = {0};
-	int rc = ctl_need_name(c);
+	int rc;
 
-	if (rc)
-		return rc;
 	bg_json_add_bool(b, "dry_run", true);
-	path = ctl_path(c, tail);
-	ctl_call(c, "POST", path, b, 60000, &a);
-	rc = ctl_check(c, &a);
+	rc = ctl_ask(c, "POST", tail, b, 60000, &a);
 	if (rc)
 		return rc;
 	if (c->json) {
